@@ -1,0 +1,131 @@
+"""One full-batch gradient: the general path, the choice between paths, and the evaluation of examples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from engine.config import Config
+from engine.fast_step import FastStep
+from engine.models.transformer import Weights, forward, shapes
+from engine.tasks import Examples
+
+EVALUATION_ROWS = 16_384  # pairs in one forward pass when nothing has to be differentiated
+
+
+class Batch:
+    """Examples as tensors on the training device.  pairs : (n, 2)   labels : (n,)"""
+
+    def __init__(self, examples: Examples, device: torch.device) -> None:
+        self.pairs = torch.from_numpy(examples.pairs).to(device)
+        self.labels = torch.from_numpy(examples.labels).to(device)
+
+
+class Step(Protocol):
+    """A way to compute the training loss and its gradient."""
+
+    path: str
+
+    def __call__(self) -> Tensor:
+        """Mean cross-entropy over p + 1 logits (float64 scalar); fills `parameters.gradient`."""
+        ...
+
+    def logits(self, pairs: Tensor) -> Tensor:
+        """Logits at the last position.  (n, 2) -> (n, d_vocab)"""
+        ...
+
+
+class Parameters:
+    """All weights in one flat buffer, and their gradients in another.
+
+    weights, gradients : views by parameter name, shaped as `shapes(config)`
+    flat, gradient     : (n_parameters,)
+    """
+
+    def __init__(self, config: Config, values: Weights, device: torch.device, dtype: torch.dtype) -> None:
+        sizes = shapes(config)
+        self.flat = torch.cat([values[name].reshape(-1).to(device, dtype) for name in sizes])
+        self.gradient = torch.zeros_like(self.flat)
+        self.weights = self.named(self.flat, sizes)
+        self.gradients = self.named(self.gradient, sizes)
+
+    @staticmethod
+    def named(flat: Tensor, sizes: dict[str, tuple[int, ...]]) -> Weights:
+        """Views of a flat buffer by parameter name."""
+        lengths = [torch.Size(shape).numel() for shape in sizes.values()]
+        parts: Sequence[Tensor] = torch.split(flat, lengths)
+        return {name: part.view(sizes[name]) for name, part in zip(sizes, parts, strict=True)}
+
+
+class GeneralStep:
+    """Any model, any device: autograd through `forward`."""
+
+    path = "general"
+
+    def __init__(self, config: Config, parameters: Parameters, train: Batch) -> None:
+        self._config, self._train, self._parameters = config, train, parameters
+        for name, weight in parameters.weights.items():
+            weight.requires_grad_(True)
+            weight.grad = parameters.gradients[name]
+
+    def __call__(self) -> Tensor:
+        self._parameters.gradient.zero_()
+        logits = forward(self._parameters.weights, self._train.pairs, self._config)
+        loss = cross_entropy(logits, self._train.labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    @torch.no_grad()
+    def logits(self, pairs: Tensor) -> Tensor:
+        return forward(self._parameters.weights, pairs, self._config)
+
+
+def choose_step(config: Config, parameters: Parameters, train: Batch) -> Step:
+    """The fastest exact path for this model on this device. The only place where it is chosen."""
+    if FastStep.fits(config, parameters.flat):
+        return FastStep(config, parameters.weights, parameters.gradients, train.pairs, train.labels)
+    return GeneralStep(config, parameters, train)
+
+
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean cross-entropy with the log-softmax in float64: in float32 it moves in steps of 1.2e-7 (paper, sec. 3)."""
+    chosen = logits.double().log_softmax(-1).gather(-1, labels[:, None])
+    return -chosen.mean()
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How the model does on some examples.
+
+    loss, accuracy : over the p residues' logits, as every analysis
+    loss_all_logits : over p + 1 logits, as the training loss
+    """
+
+    loss: float
+    accuracy: float
+    loss_all_logits: float
+
+
+def evaluate(step: Step, batch: Batch, p: int) -> Evaluation | None:
+    """Loss and accuracy; None where there are no examples."""
+    n = len(batch.labels)
+    if n == 0:
+        return None
+    sums = torch.zeros(3, dtype=torch.float64, device=batch.labels.device)
+    for start in range(0, n, EVALUATION_ROWS):
+        labels = batch.labels[start : start + EVALUATION_ROWS]
+        logits = step.logits(batch.pairs[start : start + EVALUATION_ROWS])[:, : p + 1]
+        top = logits.amax(-1, keepdim=True)
+        exps = (logits - top).double().exp_()
+        residues = exps[:, :p].sum(-1)
+        correct = (logits.gather(-1, labels[:, None]) - top).double()[:, 0]
+        right = logits[:, :p].argmax(-1) == labels
+        sums += torch.stack([
+            (residues.log() - correct).sum(), right.double().sum(), ((residues + exps[:, p]).log() - correct).sum()
+        ])  # fmt: skip
+    loss, accuracy, loss_all_logits = (sums / n).tolist()
+    return Evaluation(loss, accuracy, loss_all_logits)
