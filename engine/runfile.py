@@ -1,0 +1,352 @@
+"""The run file: what is in it, and how it is read. The format is told in docs/run-file.md."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.config import Config, ConfigError
+from engine.lock import is_being_written
+from engine.models.transformer import shapes
+
+FORMAT = "grokscope run"
+FORMAT_VERSION = 1
+Arrays = dict[str, NDArray[Any]]
+SCALARS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")  # of a checkpoint, over p logits
+MOMENTS = ("exp_avg", "exp_avg_sq")
+_PROBE_SECONDS = 120
+
+
+class RunError(RuntimeError):
+    """A run file cannot be read or written; one sentence that says what to do."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a run begins.
+
+    epoch : its first checkpoint; 0 unless it is a fork, which keeps its parent's epoch numbers
+    parent: the run id of the parent, or None
+    warmup_from : the epoch from which the warm-up counts
+    optimizer : `fresh` or `kept`, the optimiser's state at the beginning
+    """
+
+    epoch: int = 0
+    parent: str | None = None
+    warmup_from: int = 0
+    optimizer: str = "fresh"
+
+
+@dataclass(frozen=True)
+class Status:
+    """finished, interrupted, failed or running; `message` is the last line of a failed run."""
+
+    state: str
+    message: str = ""
+
+
+class Run:
+    """A run file, read only. Equal and hashed by run id; outlives the writer whose handle it may share.
+
+    Only committed checkpoints are seen; `refresh` looks for new ones. Thread-safe.
+    """
+
+    def __init__(self, path: Path, file: h5py.File) -> None:
+        """Takes an open file. Use `Run.open`. Raises `RunError`."""
+        self.path = path
+        self._lock = threading.RLock()
+        self._file: h5py.File | None = file
+        self.id = str(file.attrs["run_id"])
+        self.config = _stored_config(path, file)
+        self.origin = Origin(**json.loads(str(file.attrs["origin"])))
+        self.segments: list[dict[str, Any]] = json.loads(str(file.attrs["segments"]))
+        self.reduced_precision = file["weights/W_E"].dtype == np.float16
+        self._epochs = np.zeros(0, dtype=np.int64)
+        check_structure(path, file, self.config)
+        self.refresh()
+
+    @classmethod
+    def open(cls, path: str | Path, probe: bool = True) -> Run:
+        """Open a run file, also one that is being written or whose writer was killed.
+
+        probe : read it through once in a child process first, because HDF5 can crash on a damaged file
+        """
+        path = Path(path)
+        _refuse_what_is_no_file(path)
+        if probe:
+            probe_file(path)
+        return cls(path, open_file(path))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Run) and other.id == self.id
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    # -- what is there -------------------------------------------------------------------------------------
+
+    def refresh(self) -> int:
+        """Look for new checkpoints.  -> how many there are now"""
+        with self._lock:
+            file = self._h5
+            if file.swmr_mode and file.mode == "r":
+                _refresh_all(file)
+            n = int(file["committed"][()])
+            if n != len(self._epochs):
+                self._epochs = file["checkpoints/epoch"][:n].astype(np.int64)
+            return n
+
+    @property
+    def n_checkpoints(self) -> int:
+        return len(self._epochs)
+
+    @property
+    def epochs(self) -> NDArray[np.int64]:
+        """Epoch of every checkpoint, ascending.  (n_checkpoints,)"""
+        return self._epochs
+
+    def step_at(self, epoch: int) -> int:
+        """Index of the checkpoint at exactly that epoch. Raises `RunError` naming its neighbours."""
+        i = int(np.searchsorted(self._epochs, epoch))
+        if i < len(self._epochs) and self._epochs[i] == epoch:
+            return i
+        near = ", ".join(str(e) for e in self._epochs[max(0, i - 1) : i + 1])
+        raise RunError(f"{self.path} has no checkpoint at epoch {epoch}; the nearest: {near or 'none'}.")
+
+    def status(self) -> Status:
+        with self._lock:
+            stored = Status(**json.loads(self._h5["status"][()].decode()))
+        if stored.state == "running" and not is_being_written(self.path):
+            return Status("interrupted", "the program ended without closing the file")
+        return stored
+
+    # -- arrays --------------------------------------------------------------------------------------------
+
+    def weights(self, step: int) -> Arrays:
+        """Every parameter at a checkpoint, float32.  name -> shaped as `shapes(config)`
+
+        Raises `RunError` for a damaged checkpoint or weights that are not finite.
+        """
+        return {name: self.weight(name, step) for name in shapes(self.config)}
+
+    def weight(self, name: str, step: int) -> NDArray[np.float32]:
+        """One parameter at a checkpoint."""
+        with self._lock:
+            value: NDArray[np.float32] = self._row(f"weights/{name}", step).astype(np.float32, copy=False)
+        if not np.isfinite(value).all():
+            raise RunError(f"{self.path}: {name} is not finite at epoch {self._epochs[step]}; the file is damaged.")
+        return value
+
+    def scalars(self, name: str) -> NDArray[np.float64] | None:
+        """`train_loss`, `train_accuracy`, `test_loss` or `test_accuracy` of every checkpoint, over p logits.
+
+        None where there is no test set.  (n_checkpoints,)
+        """
+        return self._optional(f"checkpoints/{name}", self.n_checkpoints)
+
+    def train_curve(self) -> NDArray[np.float64] | None:
+        """Training loss before every step, over p + 1 logits, or None.  entry i: epoch origin.epoch + i"""
+        return self._optional("curves/train_loss", self._n_train_rows(self.n_checkpoints))
+
+    def test_curve(self) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
+        """(epochs, test losses over p + 1 logits), or None."""
+        with self._lock:
+            n = test_rows(self.config, self.origin, int(self._epochs[-1])) if self.n_checkpoints else 0
+            epochs, losses = self._optional("curves/test_epoch", n), self._optional("curves/test_loss", n)
+        return None if epochs is None or losses is None else (epochs.astype(np.int64), losses)
+
+    def optimizer(self) -> Arrays | None:
+        """The optimiser's state at the last checkpoint, or None where the file has none."""
+        with self._lock:
+            if "optimizer" not in self._h5 or not self.n_checkpoints:
+                return None
+            return self._optimizer_row("slot", self.n_checkpoints % 2)
+
+    def optimizer_checksum(self) -> int:
+        """The stored checksum of `optimizer`."""
+        return int(self._row("optimizer/slot_crc32", self.n_checkpoints % 2))
+
+    def kept_optimizers(self) -> list[int]:
+        """Checkpoints whose full optimiser state is kept."""
+        with self._lock:
+            if "optimizer" not in self._h5:
+                return []
+            flags = self._h5["checkpoints/optimizer_kept"][: self.n_checkpoints]
+        return [int(i) for i in np.flatnonzero(flags)]
+
+    def kept_optimizer(self, step: int) -> Arrays:
+        with self._lock:
+            return self._optimizer_row("kept", self.kept_optimizers().index(step))
+
+    def checksum_errors(self) -> list[str]:
+        """What does not match its stored checksum, one sentence each; reads every committed byte."""
+        wrong = []
+        for step in range(self.n_checkpoints):
+            try:
+                if self.checksum(step) != int(self._row("checkpoints/crc32", step)):
+                    wrong.append(f"the checkpoint at epoch {self._epochs[step]} does not match its checksum")
+            except RunError as error:
+                wrong.append(str(error))
+        kept = [("kept", i) for i in range(len(self.kept_optimizers()))]
+        for where, row in [("slot", self.n_checkpoints % 2), *kept] if self.optimizer() is not None else []:
+            if crc32(self._optimizer_row(where, row).items()) != int(self._row(f"optimizer/{where}_crc32", row)):
+                wrong.append(f"optimiser state {where} {row} does not match its checksum")
+        return wrong
+
+    def checksum(self, step: int) -> int:
+        """CRC-32 over everything a commit appended, recomputed from the file."""
+        first, last = (self._n_train_rows(step), self._n_train_rows(step + 1)) if step else (0, 0)
+        rows: Arrays = {f"weights/{name}": self._row(f"weights/{name}", step) for name in shapes(self.config)}
+        for name in ("epoch", "optimizer_kept", *SCALARS):
+            if f"checkpoints/{name}" in self._h5:
+                rows[f"checkpoints/{name}"] = np.asarray(self._row(f"checkpoints/{name}", step))
+        if "curves/train_loss" in self._h5:
+            rows["curves/train_loss"] = self._h5["curves/train_loss"][first:last]
+        if "curves/test_loss" in self._h5:
+            ends = [test_rows(self.config, self.origin, int(self._epochs[i])) for i in (max(step - 1, 0), step)]
+            for name in ("test_epoch", "test_loss"):
+                rows[f"curves/{name}"] = self._h5[f"curves/{name}"][ends[0] : ends[1]]
+        return crc32(rows.items())
+
+    # -- the handle ----------------------------------------------------------------------------------------
+
+    @property
+    def _h5(self) -> h5py.File:
+        if self._file is None or not self._file:
+            self._file = open_file(self.path)
+        return self._file
+
+    def share(self, file: h5py.File | None) -> None:
+        """Read through this handle from now on (the writer's); None: through a handle of its own."""
+        with self._lock:
+            self._file = file
+
+    def close(self) -> None:
+        """Let go of the file; the next read opens it again."""
+        with self._lock:
+            if self._file is not None and self._file and self._file.mode == "r":
+                self._file.close()
+            self._file = None
+
+    def _row(self, name: str, row: int) -> Any:
+        try:
+            with self._lock:
+                return self._h5[name][row]
+        except (OSError, KeyError, ValueError) as error:
+            raise RunError(f"{self.path}: cannot read {name}, row {row}: {_first_line(error)}") from None
+
+    def _optional(self, name: str, n: int) -> NDArray[Any] | None:
+        with self._lock:
+            return self._h5[name][:n] if name in self._h5 else None
+
+    def _optimizer_row(self, where: str, row: int) -> Arrays:
+        state = {f"{m}/{name}": self._row(f"optimizer/{where}/{m}/{name}", row) for m in MOMENTS
+                 for name in shapes(self.config)}  # fmt: skip
+        state["step"] = np.asarray(self._row(f"optimizer/{where}/step", row))
+        return state
+
+    def _n_train_rows(self, n_checkpoints: int) -> int:
+        return int(self._epochs[n_checkpoints - 1]) - self.origin.epoch if n_checkpoints else 0
+
+
+def test_rows(config: Config, origin: Origin, epoch: int) -> int:
+    """How many test epochs lie in [origin.epoch, epoch): absolute multiples of `test_every`."""
+    if not config.n_test:
+        return 0
+    every = config.test_every
+    return -(-epoch // every) - -(-origin.epoch // every)
+
+
+def crc32(rows: Iterable[tuple[str, NDArray[Any]]]) -> int:
+    """Checksum of named arrays, in the order of their names."""
+    value = 0
+    for name, array in sorted(rows, key=lambda item: item[0]):
+        value = zlib.crc32(array.tobytes(), zlib.crc32(name.encode(), value))
+    return value
+
+
+def open_file(path: Path) -> h5py.File:
+    """The file for reading: plainly if it was closed, in SWMR mode if it is being written or was left behind."""
+    try:
+        return h5py.File(path, "r")
+    except OSError as plain:
+        try:
+            return h5py.File(path, "r", swmr=True, libver=("v110", "v110"))
+        except (OSError, ValueError):
+            raise RunError(f"{path} cannot be opened as a run file: {_first_line(plain)}") from None
+
+
+def check_structure(path: Path, file: h5py.File, config: Config) -> None:
+    """Shapes, types and lengths against the configuration, before memory is taken. Raises `RunError`."""
+
+    def need(condition: bool, what: str) -> None:
+        if not condition:
+            raise RunError(f"{path} is damaged: {what}.")
+
+    need("committed" in file and "checkpoints/epoch" in file and "status" in file, "its tables are missing")
+    n = int(file["committed"][()])
+    need(0 <= n <= len(file["checkpoints/epoch"]), f"{n} checkpoints are committed but fewer are there")
+    for name, shape in shapes(config).items():
+        data = file.get(f"weights/{name}")
+        need(isinstance(data, h5py.Dataset), f"weights/{name} is missing")
+        need(data.shape[1:] == shape, f"weights/{name} has shape {data.shape[1:]}, not {shape}")
+        need(data.dtype in (np.float32, np.float16), f"weights/{name} is {data.dtype}, not float32")
+        need(len(data) >= n, f"weights/{name} has {len(data)} rows for {n} checkpoints")
+    epochs = file["checkpoints/epoch"][:n]
+    need(bool((np.diff(epochs) > 0).all()), "the epochs of its checkpoints do not ascend")
+
+
+def probe_file(path: Path) -> None:
+    """Walk every chunk in a child process: a damaged HDF5 file can crash the program that reads it."""
+    probe = Path(__file__).with_name("probe.py")
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", str(probe), str(path)],
+            capture_output=True,
+            text=True,
+            timeout=_PROBE_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        raise RunError(f"{path} cannot be read: it took over {_PROBE_SECONDS} s to look through.") from None
+    if done.returncode == 0:
+        return
+    said = done.stdout.strip().splitlines()
+    what = said[-1] if done.returncode == 1 and said else "the file is damaged (reading it crashed)"
+    raise RunError(f"{path} {what}")
+
+
+def _refuse_what_is_no_file(path: Path) -> None:
+    if path.is_dir():
+        raise RunError(f"{path} is a folder; give a run file such as run.h5.")
+    if not path.exists():
+        raise RunError(f"{path} does not exist; check the name, or train one with: train --out {path}.")
+
+
+def _stored_config(path: Path, file: h5py.File) -> Config:
+    try:
+        return Config.from_json(str(file.attrs["config"]))
+    except (ConfigError, KeyError, ValueError) as error:
+        raise RunError(f"{path}: its configuration is not readable: {_first_line(error)}") from None
+
+
+def _refresh_all(file: h5py.File) -> None:
+    def refresh(_name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset):
+            item.refresh()
+
+    file.visititems(refresh)
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,446 @@
+"""The one writer of a run file: append, flush, sync, and only then commit.
+
+Every touch of the disk goes through the five small functions below, so that tests can make each of them fail.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.config import Config
+from engine.lock import Busy, WriterLock
+from engine.models.transformer import shapes
+from engine.runfile import (
+    FORMAT,
+    FORMAT_VERSION,
+    MOMENTS,
+    SCALARS,
+    Arrays,
+    Origin,
+    Run,
+    RunError,
+    Status,
+    crc32,
+    open_file,
+    test_rows,
+)
+from engine.training import Checkpoint
+
+KEEP_EVERY = 1000  # epochs between kept optimiser states
+BALLAST_COMMITS = 2
+SPARE_BYTES = 8 * 2**20  # beyond the next commits, what must be free before one is begun
+_CURVE_CHUNK = 4096
+_STATUS_BYTES = 1024
+_LIBVER = ("v110", "v110")
+
+
+class NoSpace(RuntimeError):
+    """The last checkpoint could not be written; everything before it is safe. Call `append` again later."""
+
+
+def _write(data: h5py.Dataset, rows: Any, value: Any) -> None:
+    data[rows] = value
+
+
+def _resize(data: h5py.Dataset, rows: int) -> None:
+    data.resize(rows, axis=0)
+
+
+def _flush(file: h5py.File) -> None:
+    file.flush()
+
+
+def _fsync(fd: int) -> None:
+    os.fsync(fd)
+
+
+def _replace(source: Path, target: Path) -> None:
+    os.replace(source, target)
+
+
+class RunWriter:
+    """Writes one run. Made by `create` or `resume`; `run` reads what it has committed, while it writes."""
+
+    def __init__(self, path: Path, lock: WriterLock, config: Config, origin: Origin) -> None:
+        self.path, self.config, self.origin = path, config, origin
+        self._lock = lock
+        self._file = h5py.File(path, "r+", libver=_LIBVER)
+        self._data = _datasets(self._file)
+        self._committed = int(self._data["committed"][()])
+        self._file.swmr_mode = True
+        self.run = Run(path, self._file)
+        self._commit_bytes = 4 * 5 * sum(int(np.prod(s)) for s in shapes(config).values()) + 2**16
+        self._ballast = path.with_name(f".{path.name}.ballast")
+        self._load_ballast()
+
+    @classmethod
+    def create(cls, path: str | Path, config: Config, origin: Origin, environment: Mapping[str, Any]) -> RunWriter:
+        """A new, empty run. Raises `RunError` if the file is there, or cannot be."""
+        path = Path(path)
+        lock = _lock(path)
+        try:
+            if path.exists():
+                raise RunError(f"{path} exists already; choose another name, or go on with: train --resume {path}.")
+            temporary = _temporary(path)
+            with _removed_on_error(temporary), h5py.File(temporary, "w", libver=_LIBVER) as file:
+                _skeleton(file, config, origin, str(uuid.uuid4()), [_segment(origin.epoch, environment)])
+                _flush(file)
+                _fsync(file.id.get_vfd_handle())
+            _replace(temporary, path)
+            _sync_folder(path)
+            return cls(path, lock, config, origin)
+        except BaseException as error:
+            lock.release()
+            if isinstance(error, OSError | ValueError):
+                raise RunError(f"{path} cannot be written: {_reason(error)}.") from None
+            raise
+
+    @classmethod
+    def resume(cls, path: str | Path, config: Config, environment: Mapping[str, Any]) -> RunWriter:
+        """Go on in place: the committed part is copied into a new file that then takes the old one's name.
+
+        Raises `RunError`.
+        """
+        path = Path(path)
+        lock = _lock(path)
+        try:
+            with contextlib.closing(Run.open(path)) as old:
+                origin = old.origin
+                temporary = _temporary(path)
+                last = int(old.epochs[-1]) if old.n_checkpoints else origin.epoch
+                segments = [*old.segments, _segment(last, environment)]
+                with _removed_on_error(temporary), h5py.File(temporary, "w", libver=_LIBVER) as new:
+                    _skeleton(new, config, origin, old.id, segments)
+                    _copy_committed(old, new)
+                    _flush(new)
+                    _fsync(new.id.get_vfd_handle())
+            _replace(temporary, path)
+            _sync_folder(path)
+            return cls(path, lock, config, origin)
+        except BaseException as error:
+            lock.release()
+            if isinstance(error, OSError):
+                raise RunError(f"{path} cannot be gone on with: {_reason(error)}.") from None
+            raise
+
+    def append(self, checkpoint: Checkpoint) -> None:
+        """Write and commit one checkpoint.
+
+        Raises `NoSpace` when the disk refused it: nothing false is committed, and it can be called again
+        with the same checkpoint once there is space.
+        """
+        if not self._file:
+            self._reopen()
+        if shutil.disk_usage(self.path.parent).free < BALLAST_COMMITS * self._commit_bytes + SPARE_BYTES:
+            raise NoSpace(f"the disk of {self.path} is full")
+        try:
+            self._load_ballast()
+            self._append(checkpoint)
+        except (OSError, RuntimeError) as error:
+            self._abandon()
+            raise NoSpace(f"{self.path} could not be written ({_reason(error)})") from None
+        self.run.refresh()
+
+    def _append(self, c: Checkpoint) -> None:
+        n, data = self._committed, self._data
+        kept = n == 0 or c.epoch // KEEP_EVERY > int(data["checkpoints/epoch"][n - 1]) // KEEP_EVERY
+        rows = _checkpoint_rows(c, kept)
+        for name, value in rows.items():
+            _grow(data[name], n, value)
+        first, test_first = self._curve_ends()
+        curves = {
+            "curves/train_loss": (first, c.train_losses),
+            "curves/test_epoch": (test_first, c.test_epochs),
+            "curves/test_loss": (test_first, c.test_losses),
+        }
+        for name, (begin, values) in curves.items():
+            _extend(data[name], begin, values)
+        crc = crc32([*rows.items(), *((name, values) for name, (_, values) in curves.items())])
+        _grow(data["checkpoints/crc32"], n, np.uint32(crc))
+        self._write_optimizer("slot", (n + 1) % 2, c.optimizer)
+        if kept:
+            row = int(data["checkpoints/optimizer_kept"][:n].sum())
+            for name in (*c.optimizer, "crc32"):
+                full = "optimizer/kept_crc32" if name == "crc32" else f"optimizer/kept/{name}"
+                _resize(data[full], row + 1)
+            self._write_optimizer("kept", row, c.optimizer)
+        self._sync()
+        _write(data["committed"], (), n + 1)
+        self._sync()
+        self._committed = n + 1
+
+    def _write_optimizer(self, where: str, row: int, state: Arrays) -> None:
+        for name, value in state.items():
+            _write(self._data[f"optimizer/{where}/{name}"], row, value)
+        _write(self._data[f"optimizer/{where}_crc32"], row, np.uint32(crc32(state.items())))
+
+    def _curve_ends(self) -> tuple[int, int]:
+        """Committed rows of the training curve and of the test curve."""
+        if not self._committed:
+            return 0, 0
+        epoch = int(self._data["checkpoints/epoch"][self._committed - 1])
+        return epoch - self.origin.epoch, test_rows(self.config, self.origin, epoch)
+
+    def set_status(self, status: Status) -> None:
+        text = json.dumps(asdict(replace(status, message=status.message[:300]))).encode()
+        _write(self._data["status"], (), text[:_STATUS_BYTES])
+
+    def close(self, status: Status) -> None:
+        """Say how it ended and let go. Never raises: what is committed is safe whatever happens here."""
+        try:
+            with contextlib.suppress(OSError, RuntimeError):
+                if not self._file:
+                    self._reopen()
+                self.set_status(status)
+                self._sync()
+        finally:
+            self._abandon()
+            self._ballast.unlink(missing_ok=True)
+            self._lock.release()
+
+    # -- after a write error -------------------------------------------------------------------------------
+
+    def _abandon(self) -> None:
+        """Never write on this handle again: free the ballast, drop the datasets, close. Reading goes on elsewhere."""
+        self._ballast.unlink(missing_ok=True)
+        self._data = {}
+        with contextlib.suppress(OSError, RuntimeError):
+            self._file.close()
+        self.run.share(None)
+
+    def _reopen(self) -> None:
+        """Open again with everything past the committed rows cut off. Raises `NoSpace` if that fails."""
+        try:
+            self._file = h5py.File(self.path, "r+", libver=_LIBVER)
+        except OSError:
+            self._salvage()
+        try:
+            self._data = _datasets(self._file)
+            _cut(self._data, self._committed, *self._curve_ends())
+            self._file.swmr_mode = True
+            self.run.share(self._file)
+        except (OSError, RuntimeError) as error:
+            self._abandon()
+            raise NoSpace(f"{self.path} could not be opened again ({_reason(error)})") from None
+
+    def _salvage(self) -> None:
+        """The handle could not be closed cleanly: copy the committed part into a new file, as a resume does."""
+        temporary = _temporary(self.path)
+        try:
+            with (
+                contextlib.closing(Run(self.path, open_file(self.path))) as old,
+                _removed_on_error(temporary),
+                h5py.File(temporary, "w", libver=_LIBVER) as new,
+            ):
+                _skeleton(new, self.config, self.origin, old.id, old.segments)
+                _copy_committed(old, new)
+                _fsync(new.id.get_vfd_handle())
+            _replace(temporary, self.path)
+            self._file = h5py.File(self.path, "r+", libver=_LIBVER)
+        except (OSError, RuntimeError, RunError) as error:
+            raise NoSpace(f"{self.path} could not be opened again ({_reason(error)})") from None
+
+    def _load_ballast(self) -> None:
+        """Space set aside, freed when the disk is full so that the file can be closed in order."""
+        if self._ballast.exists():
+            return
+        with open(self._ballast, "wb") as file:
+            if hasattr(os, "posix_fallocate"):
+                try:
+                    os.posix_fallocate(file.fileno(), 0, BALLAST_COMMITS * self._commit_bytes)
+                except OSError:
+                    self._ballast.unlink(missing_ok=True)
+                    raise
+
+    def _sync(self) -> None:
+        _flush(self._file)
+        _fsync(self._file.id.get_vfd_handle())
+
+
+def _checkpoint_rows(c: Checkpoint, kept: bool) -> Arrays:
+    """One row for every per-checkpoint dataset, in the file's types."""
+    rows: Arrays = {f"weights/{name}": value for name, value in c.weights.items()}
+    rows["checkpoints/epoch"] = np.asarray(c.epoch, dtype=np.int64)
+    rows["checkpoints/optimizer_kept"] = np.asarray(kept, dtype=np.uint8)
+    values = {"train_loss": c.train.loss, "train_accuracy": c.train.accuracy}
+    if c.test is not None:
+        values |= {"test_loss": c.test.loss, "test_accuracy": c.test.accuracy}
+    return rows | {f"checkpoints/{name}": np.asarray(value, dtype=np.float64) for name, value in values.items()}
+
+
+def _skeleton(file: h5py.File, config: Config, origin: Origin, run_id: str, segments: list[dict[str, Any]]) -> None:
+    """Every attribute and dataset, empty: nothing is created later, as SWMR demands."""
+    file.attrs["format"] = FORMAT
+    file.attrs["format_version"] = FORMAT_VERSION
+    file.attrs["run_id"] = run_id
+    file.attrs["config"] = config.to_json()
+    file.attrs["origin"] = json.dumps(asdict(origin))
+    file.attrs["segments"] = json.dumps(segments)
+    file.create_dataset("committed", data=np.int64(0))
+    running = json.dumps(asdict(Status("running"))).encode()
+    file.create_dataset("status", data=np.array(running, dtype=f"S{_STATUS_BYTES}"))
+
+    def column(name: str, dtype: Any, shape: tuple[int, ...] = (), chunk: int = 1, checked: bool = False) -> None:
+        file.create_dataset(
+            name,
+            (0, *shape),
+            dtype=dtype,
+            maxshape=(None, *shape),
+            chunks=(chunk, *shape),
+            fletcher32=checked,
+        )
+
+    for name, shape in shapes(config).items():
+        column(f"weights/{name}", "f4", shape, checked=True)
+        for moment in MOMENTS:
+            column(f"optimizer/kept/{moment}/{name}", "f4", shape, checked=True)
+            file.create_dataset(f"optimizer/slot/{moment}/{name}", (2, *shape), "f4", chunks=(1, *shape))
+    column("optimizer/kept/step", "f8", chunk=64)
+    column("optimizer/kept_crc32", "u4", chunk=64)
+    file.create_dataset("optimizer/slot/step", (2,), "f8", chunks=(1,))
+    file.create_dataset("optimizer/slot_crc32", (2,), "u4", chunks=(1,))
+    column("checkpoints/epoch", "i8", chunk=512)
+    column("checkpoints/optimizer_kept", "u1", chunk=512)
+    column("checkpoints/crc32", "u4", chunk=512)
+    for name in SCALARS if config.n_test else SCALARS[:2]:
+        column(f"checkpoints/{name}", "f8", chunk=512)
+    column("curves/train_loss", "f8", chunk=_CURVE_CHUNK)
+    column("curves/test_epoch", "i8", chunk=_CURVE_CHUNK)
+    column("curves/test_loss", "f8", chunk=_CURVE_CHUNK)
+
+
+def _copy_committed(old: Run, new: h5py.File) -> None:
+    """Copy what is committed, row by row for the big tables; the valid optimiser slot only."""
+    n = old.n_checkpoints
+    data = _datasets(new)
+    ends = _row_counts(old, data)
+    with old._lock:
+        source = old._h5
+        for name, target in data.items():
+            if name in ends and name in source:
+                _resize(target, ends[name])
+                step = max(1, 2**24 // max(1, target.dtype.itemsize * int(np.prod(target.shape[1:]))))
+                for row in range(0, ends[name], step):
+                    _write(target, slice(row, row + step), source[name][row : min(row + step, ends[name])])
+        slot = n % 2
+        for name in (k for k in data if k.startswith("optimizer/slot") and k in source and n):
+            _write(data[name], slot, source[name][slot])
+    _write(data["committed"], (), n)
+
+
+def _row_counts(old: Run, data: Mapping[str, h5py.Dataset]) -> dict[str, int]:
+    """Committed rows of every growing dataset."""
+    n = old.n_checkpoints
+    epoch = int(old.epochs[-1]) if n else old.origin.epoch
+    train, test = (
+        epoch - old.origin.epoch,
+        test_rows(old.config, old.origin, epoch) if old.config.n_test else 0,
+    )
+    return _committed_rows(data, n, len(old.kept_optimizers()), train, test)
+
+
+def _committed_rows(data: Mapping[str, h5py.Dataset], n: int, kept: int, train: int, test: int) -> dict[str, int]:
+    """Rows that count, for every dataset that grows."""
+    counts = {}
+    for name, item in data.items():
+        if item.maxshape[:1] != (None,):
+            continue
+        if name.startswith("optimizer/kept"):
+            counts[name] = kept
+        elif name.startswith("curves/"):
+            counts[name] = train if name == "curves/train_loss" else test
+        else:
+            counts[name] = n
+    return counts
+
+
+def _cut(data: Mapping[str, h5py.Dataset], n: int, train: int, test: int) -> None:
+    kept = int(data["checkpoints/optimizer_kept"][:n].sum())
+    for name, rows in _committed_rows(data, n, kept, train, test).items():
+        if len(data[name]) != rows:
+            _resize(data[name], rows)
+
+
+def _datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
+    found: dict[str, h5py.Dataset] = {}
+
+    def visit(name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset):
+            found[name] = item
+
+    file.visititems(visit)
+    return found
+
+
+def _grow(data: h5py.Dataset, row: int, value: NDArray[Any] | np.generic) -> None:
+    if len(data) != row + 1:
+        _resize(data, row + 1)
+    _write(data, row, value)
+
+
+def _extend(data: h5py.Dataset, first: int, values: NDArray[Any]) -> None:
+    if len(data) != first + len(values):
+        _resize(data, first + len(values))
+    if len(values):
+        _write(data, slice(first, first + len(values)), values)
+
+
+def _segment(epoch: int, environment: Mapping[str, Any]) -> dict[str, Any]:
+    return {"from_epoch": epoch, "began": datetime.now(UTC).isoformat(timespec="seconds"), **environment}
+
+
+def _lock(path: Path) -> WriterLock:
+    if path.is_dir():
+        raise RunError(f"{path} is a folder; give the name of a run file such as run.h5.")
+    if not path.parent.is_dir():
+        raise RunError(f"{path.parent} is not a folder; make it first.")
+    try:
+        return WriterLock(path)
+    except Busy as error:
+        raise RunError(str(error)) from None
+    except OSError as error:
+        raise RunError(f"{path.parent} cannot be written in ({_reason(error)}); choose another folder.") from None
+
+
+def _temporary(path: Path) -> Path:
+    """Beside the file. The lock is held, so whatever bears this name was left by a dead writer."""
+    return path.with_name(f".{path.name}.new")
+
+
+@contextlib.contextmanager
+def _removed_on_error(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _sync_folder(path: Path) -> None:
+    """Make the rename itself durable, where the system allows it."""
+    with contextlib.suppress(OSError):
+        fd = os.open(path.parent, os.O_RDONLY)
+        try:
+            _fsync(fd)
+        finally:
+            os.close(fd)
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
