@@ -1,0 +1,302 @@
+"""The verbs that need no Qt: train, info, verify."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NoReturn
+
+from tqdm import tqdm
+
+from engine.config import PRESETS, Config, ConfigError, hint, parse_setting, preset
+from engine.runfile import Run, RunError
+from engine.runwriter import NoSpace
+
+DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+_WAIT_FOR_SPACE = 1.0  # seconds between attempts
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line on stderr instead of the whole usage."""
+        print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
+        raise SystemExit(USAGE)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one verb.  -> exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C"""
+    from engine.training import TrainingError
+
+    options = parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] = options.run
+    try:
+        return run(options)
+    except ConfigError as error:
+        print(f"grokscope: {error}", file=sys.stderr)
+        return USAGE
+    except (RunError, TrainingError) as error:
+        print(f"grokscope: {error}", file=sys.stderr)
+        return FAILED
+
+
+def parser() -> argparse.ArgumentParser:
+    top = _Parser(
+        prog="grokscope",
+        description="A microscope for grokking. Without a verb it opens the window; "
+        "`main.py RUN.h5` opens it on a run.",
+        epilog="Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C.",
+    )
+    verbs = top.add_subparsers(title="verbs", metavar="VERB", required=True)
+
+    def verb(name: str, run: Callable[[argparse.Namespace], int], help: str, **more: Any) -> argparse.ArgumentParser:
+        added: argparse.ArgumentParser = verbs.add_parser(
+            name, help=help, description=help, formatter_class=argparse.RawDescriptionHelpFormatter, **more
+        )
+        added.set_defaults(run=run)
+        return added
+
+    train = verb(
+        "train", _train, "Train a model into a run file.",
+        epilog="examples:\n"
+        "  main.py train --out quick.h5\n"
+        "  main.py train --out mine.h5 --preset paper --set weight_decay=0.5 model_seed=3\n"
+        "  main.py train --resume mine.h5 --epochs 60000\n"
+        "  main.py train --init mine.h5@5000 --out fork.h5 --set weight_decay=0\n\n"
+        "settings (--set KEY=VALUE), with the values of --preset paper:\n" + _settings_help(),
+    )  # fmt: skip
+    where = train.add_mutually_exclusive_group(required=True)
+    where.add_argument("--out", type=Path, metavar="RUN.h5", help="the new run file")
+    where.add_argument("--resume", type=Path, metavar="RUN.h5", help="go on with this run, in place")
+    train.add_argument("--init", metavar="RUN.h5[@EPOCH]", help="fork: start from a checkpoint of this run")
+    train.add_argument(
+        "--optimizer", choices=("kept", "fresh"),
+        help="with --init: go on with the optimiser's state, or begin anew with a warm-up "
+        "(default: kept if no setting that moves weights changes)",
+    )  # fmt: skip
+    train.add_argument("--preset", choices=tuple(PRESETS), help="settings to begin with (default: quick)")
+    train.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="settings",
+        help="change settings",
+    )
+    train.add_argument("--epochs", type=int, metavar="N", help="the last epoch, always counted from epoch 0")
+    train.add_argument("--device", choices=("auto", "cpu", "cuda"), help="where to train")
+
+    info = verb("info", _info, "Say what is in a run file.")
+    info.add_argument("file", type=Path, metavar="RUN.h5")
+    info.add_argument("--json", action="store_true", help="print one JSON object")
+
+    verify = verb("verify", _verify, "Check a run file: structure, commits and every checksum.")
+    verify.add_argument("file", type=Path, metavar="RUN.h5")
+    return top
+
+
+def _settings_help() -> str:
+    from dataclasses import fields
+
+    lines = []
+    for f in fields(Config):
+        value = ",".join(map(str, f.default)) if isinstance(f.default, tuple) else f.default
+        choices = f" ({', '.join(f.metadata['choices'])})" if f.metadata["choices"] else ""
+        lines.append(f"  {f.name:17} {value!s:10} {f.metadata['help']}{choices}")
+    return "\n".join(lines)
+
+
+# -- train -------------------------------------------------------------------------------------------------
+
+
+def _train(options: argparse.Namespace) -> int:
+    from engine import recording
+
+    settings = _settings(options)
+    if options.resume is not None:
+        for name in ("init", "preset", "settings", "optimizer"):
+            if getattr(options, name):
+                flag = "set" if name == "settings" else name
+                raise ConfigError(f"--{flag}: a resumed run keeps its settings; to change them fork it with --init.")
+        path = options.resume
+        new = recording.resume(path, options.epochs, options.device, say=_say)
+    elif options.init is not None:
+        if options.preset:
+            raise ConfigError("--preset: a fork takes its parent's settings; change them with --set.")
+        path = options.out
+        parent, epoch = _run_at(options.init)
+        new = recording.fork(parent, path, epoch, settings, options.optimizer, say=_say)
+    else:
+        if options.optimizer:
+            raise ConfigError("--optimizer: only with --init.")
+        path = options.out
+        config = preset(options.preset or "quick", **settings)
+        if warning := hint(config):
+            _say(f"Note: {warning}")
+        new = recording.start(config, path)
+    return _record(new, path)
+
+
+def _settings(options: argparse.Namespace) -> dict[str, Any]:
+    settings = {}
+    for text in options.settings:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {text}: write it as KEY=VALUE.")
+        settings[name.strip()] = parse_setting(name.strip(), value)
+    for name in ("epochs", "device"):
+        if getattr(options, name) is not None:
+            settings[name] = getattr(options, name)
+    return settings
+
+
+def _run_at(text: str) -> tuple[Run, int | None]:
+    """`RUN.h5` or `RUN.h5@EPOCH`."""
+    name, at, epoch = text.rpartition("@")
+    if at and not Path(text).exists():
+        if not epoch.isdigit():
+            raise ConfigError(f"--init {text}: the epoch after @ must be a whole number.")
+        return Run.open(name), int(epoch)
+    return Run.open(text), None
+
+
+def _record(new: Any, path: Path) -> int:
+    """Train to the end or to Ctrl-C, with a progress bar."""
+    from engine.training import Checkpoint, Progress
+
+    config: Config = new.trainer.config
+    environment = new.trainer.environment()
+    _say(
+        f"Training {config.operation} mod {config.p} on {environment['device']} "
+        f"({environment['threads']} threads, {environment['step_path']} step) into {path}"
+    )
+    tty = sys.stderr.isatty()
+    bar = tqdm(
+        total=config.epochs, initial=new.start_epoch, unit=" epochs", file=sys.stderr, dynamic_ncols=tty,
+        mininterval=0.1 if tty else 10, smoothing=0.1,
+        bar_format="{percentage:3.0f} % |{bar:20}| {n}/{total} [{elapsed}<{remaining}, {rate_noinv_fmt}{postfix}]",
+    )  # fmt: skip
+    waiting = False
+    with bar, _stop_on_signals() as stop:
+        events = new.events()
+        try:
+            for event in events:
+                if stop.is_set():
+                    break
+                if isinstance(event, NoSpace):
+                    if not waiting:
+                        bar.write(f"{event}: paused, waiting for space. Ctrl-C stops; nothing is lost.", sys.stderr)
+                    waiting = True
+                    stop.wait(_WAIT_FOR_SPACE)
+                    continue
+                if waiting:
+                    bar.write("There is space again: going on.", sys.stderr)
+                    waiting = False
+                if isinstance(event, Progress):
+                    test = "" if event.test_loss is None else f", test {event.test_loss:.2e}"
+                    bar.set_postfix_str(f"train {event.train_loss:.2e}{test}", refresh=False)
+                    bar.update(event.epoch - bar.n)
+                elif isinstance(event, Checkpoint):
+                    bar.update(event.epoch - bar.n)
+        finally:
+            events.close()
+    if stop.is_set() and new.run.status().state != "finished":
+        last = new.run.epochs[-1] if new.run.n_checkpoints else None
+        kept = f"kept up to epoch {last}" if last is not None else "no checkpoint was reached"
+        _say(f"Stopped; {kept}. Go on with: python main.py train --resume {path}")
+        return INTERRUPTED
+    _say(_summary(new.run))
+    return DONE
+
+
+@contextmanager
+def _stop_on_signals() -> Any:
+    """Ctrl-C and a polite kill set the event; the training loop looks at it between events."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = {s: signal.signal(s, lambda *_: stop.set()) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for s, handler in before.items():
+            signal.signal(s, handler)
+
+
+# -- info, verify ------------------------------------------------------------------------------------------
+
+
+def _facts(run: Run) -> dict[str, Any]:
+    """What `info` prints; the losses and accuracies are the last checkpoint's own, over p logits."""
+    status = run.status()
+
+    def last(name: str) -> float | None:
+        values = run.scalars(name)
+        return float(values[-1]) if values is not None and len(values) else None
+
+    return {
+        "file": str(run.path),
+        "run_id": run.id,
+        "status": status.state,
+        "message": status.message,
+        "config": asdict(run.config),
+        "n_checkpoints": run.n_checkpoints,
+        "epochs": run.epochs.tolist(),
+        "train_loss": last("train_loss"),
+        "test_loss": last("test_loss"),
+        "train_accuracy": last("train_accuracy"),
+        "test_accuracy": last("test_accuracy"),
+        "step_path": run.segments[-1].get("step_path") if run.segments else None,
+        "origin": asdict(run.origin),
+        "segments": run.segments,
+        "bytes": run.path.stat().st_size,
+    }
+
+
+def _info(options: argparse.Namespace) -> int:
+    run = Run.open(options.file)
+    facts = _facts(run)
+    if options.json:
+        print(json.dumps(facts))
+        return DONE
+    config = facts.pop("config")
+    epochs = facts.pop("epochs")
+    facts["epochs"] = f"{epochs[0]} to {epochs[-1]}" if epochs else "none yet"
+    facts["segments"] = "; ".join(f"{s['from_epoch']}…: {s['device']}, torch {s['torch']}" for s in facts["segments"])
+    for key, value in (facts | {"config": ""} | {f"  {k}": v for k, v in config.items()}).items():
+        print(f"{key:18} {'—' if value is None else value}")
+    return DONE
+
+
+def _verify(options: argparse.Namespace) -> int:
+    run = Run.open(options.file)
+    wrong = run.checksum_errors()
+    for line in wrong:
+        print(f"grokscope: {options.file}: {line}", file=sys.stderr)
+    if wrong:
+        return FAILED
+    print(f"{options.file} is sound: {run.n_checkpoints} checkpoints, all checksums match. {run.status().state}.")
+    return DONE
+
+
+def _summary(run: Run) -> str:
+    facts = _facts(run)
+    losses = ", ".join(
+        f"{name.replace('_', ' ')} {facts[name]:.3g}"
+        for name in ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
+        if facts[name] is not None
+    )
+    at = f"epoch {facts['epochs'][-1]}: {losses}" if facts["epochs"] else "no checkpoint"
+    return f"{run.path}: {facts['status']}, {run.n_checkpoints} checkpoints, {at}."
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
