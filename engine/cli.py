@@ -7,7 +7,7 @@ import json
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -38,6 +38,8 @@ def main(arguments: Sequence[str]) -> int:
     run: Callable[[argparse.Namespace], int] = options.run
     try:
         return run(options)
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except ConfigError as error:
         print(f"grokscope: {error}", file=sys.stderr)
         return USAGE
@@ -169,51 +171,59 @@ def _run_at(text: str) -> tuple[Run, int | None]:
 
 def _record(new: Any, path: Path) -> int:
     """Train to the end or to Ctrl-C, with a progress bar."""
-    from engine.training import Checkpoint, Progress
-
     config: Config = new.trainer.config
     environment = new.trainer.environment()
-    _say(
-        f"Training {config.operation} mod {config.p} on {environment['device']} "
-        f"({environment['threads']} threads, {environment['step_path']} step) into {path}"
-    )
-    tty = sys.stderr.isatty()
-    bar = tqdm(
-        total=config.epochs, initial=new.start_epoch, unit=" epochs", file=sys.stderr, dynamic_ncols=tty,
-        mininterval=0.1 if tty else 10, smoothing=0.1,
-        bar_format="{percentage:3.0f} % |{bar:20}| {n}/{total} [{elapsed}<{remaining}, {rate_noinv_fmt}{postfix}]",
-    )  # fmt: skip
-    waiting = False
-    with bar, _stop_on_signals() as stop:
+    with _stop_on_signals() as stop:
+        _say(
+            f"Training {config.operation} mod {config.p} on {environment['device']} "
+            f"({environment['threads']} threads, {environment['step_path']} step) into {path}"
+        )
         events = new.events()
         try:
-            for event in events:
-                if stop.is_set():
-                    break
-                if isinstance(event, NoSpace):
-                    if not waiting:
-                        bar.write(f"{event}: paused, waiting for space. Ctrl-C stops; nothing is lost.", sys.stderr)
-                    waiting = True
-                    stop.wait(_WAIT_FOR_SPACE)
-                    continue
-                if waiting:
-                    bar.write("There is space again: going on.", sys.stderr)
-                    waiting = False
-                if isinstance(event, Progress):
-                    test = "" if event.test_loss is None else f", test {event.test_loss:.2e}"
-                    bar.set_postfix_str(f"train {event.train_loss:.2e}{test}", refresh=False)
-                    bar.update(event.epoch - bar.n)
-                elif isinstance(event, Checkpoint):
-                    bar.update(event.epoch - bar.n)
+            _follow(events, stop, _progress_bar(config.epochs, new.start_epoch))
         finally:
             events.close()
-    if stop.is_set() and new.run.status().state != "finished":
+    if new.run.status().state != "finished":
         last = new.run.epochs[-1] if new.run.n_checkpoints else None
         kept = f"kept up to epoch {last}" if last is not None else "no checkpoint was reached"
         _say(f"Stopped; {kept}. Go on with: python main.py train --resume {path}")
         return INTERRUPTED
     _say(_summary(new.run))
     return DONE
+
+
+def _progress_bar(epochs: int, begin: int) -> Any:
+    tty = sys.stderr.isatty()
+    return tqdm(
+        total=epochs, initial=begin, unit=" epochs", file=sys.stderr, dynamic_ncols=tty,
+        mininterval=0.1 if tty else 10, smoothing=0.1,
+        bar_format="{percentage:3.0f} % |{bar:20}| {n}/{total} [{elapsed}<{remaining}, {rate_noinv_fmt}{postfix}]",
+    )  # fmt: skip
+
+
+def _follow(events: Iterable[Any], stop: threading.Event, bar: Any) -> None:
+    """Show the events until they end or `stop` is set; wait where the disk is full."""
+    from engine.training import Checkpoint, Progress
+
+    waiting = False
+    with bar:
+        for event in events:
+            if stop.is_set():
+                return
+            if isinstance(event, NoSpace):
+                if not waiting:
+                    bar.write(f"{event}: paused, waiting for space. Ctrl-C stops; nothing is lost.", sys.stderr)
+                waiting = True
+                stop.wait(_WAIT_FOR_SPACE)
+                continue
+            if waiting:
+                bar.write("There is space again: going on.", sys.stderr)
+                waiting = False
+            if isinstance(event, Progress):
+                test = "" if event.test_loss is None else f", test {event.test_loss:.2e}"
+                bar.set_postfix_str(f"train {event.train_loss:.2e}{test}", refresh=False)
+            if isinstance(event, Progress | Checkpoint):
+                bar.update(event.epoch - bar.n)
 
 
 @contextmanager
