@@ -218,10 +218,13 @@ def parse_setting(name: str, text: str) -> Any:
 
 
 PRESETS: dict[str, dict[str, Any]] = {
+    # Of the settings tried, the fewest seconds to 99 % test accuracy for which model seeds 0 to 4 all get there
+    # (epochs 240 to 730), grok (t_gen at least twice t_mem), pass through the three phases, and end with at least
+    # 90 % of the neurons at FVE 0.85 or more.
     "quick": {
-        "p": 59, "train_fraction": 0.5, "d_model": 64, "n_heads": 4, "d_mlp": 256, "lr": 3e-3,
-        "epochs": 2500, "checkpoint_every": 10, "dense_every": 5, "dense_until": 200,
-        "transition_every": 5, "test_every": 5,
+        "p": 59, "train_fraction": 0.5, "d_model": 64, "n_heads": 4, "d_mlp": 128, "lr": 5e-3, "weight_decay": 1.5,
+        "epochs": 1500, "checkpoint_every": 10, "dense_every": 5, "dense_until": 200, "transition_every": 5,
+        "test_every": 5,
     },
     "paper": {},
 }  # fmt: skip
