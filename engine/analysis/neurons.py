@@ -26,7 +26,7 @@ class NeuronFrequencies:
     fve: Floats
     by_frequency: Floats
 
-    def keys(self, threshold: float = THRESHOLD) -> dict[int, int]:
+    def key_frequencies(self, threshold: float = THRESHOLD) -> dict[int, int]:
         """Key frequencies, ascending, and how many neurons carry each."""
         found, counts = np.unique(self.frequency[self.fve >= threshold], return_counts=True)
         return {int(k): int(n) for k, n in zip(found, counts, strict=True) if k > 0}
