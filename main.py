@@ -6,11 +6,22 @@ import sys
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: spinning threads cost 8x beside a busy neighbour
 
 
+DRAWING = ("screenshot",)
+
+
 def main() -> int:
     """Dispatch on the first argument.  -> exit status: 0 done, 1 failed, 2 wrong usage"""
+    arguments = sys.argv[1:]
+    if not arguments or arguments[0].endswith(".h5"):
+        from app import cli as app_cli
+
+        return app_cli.window(arguments)
+    if arguments[0] in DRAWING:
+        from app import cli as app_cli
+
+        return app_cli.main(arguments)
     from engine import cli
 
-    arguments = sys.argv[1:]
     return cli.main(arguments)
 
 

@@ -23,7 +23,9 @@ DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 _WAIT_FOR_SPACE = 1.0  # seconds between attempts
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """argparse with errors of one line."""
+
     def error(self, message: str) -> NoReturn:
         """One line on stderr instead of the whole usage."""
         print(f"{self.prog}: {message} (see {self.prog} --help)", file=sys.stderr)
@@ -49,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    top = _Parser(
+    top = Parser(
         prog="grokscope",
         description="A microscope for grokking. Without a verb it opens the window; "
         "`main.py RUN.h5` opens it on a run.",

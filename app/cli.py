@@ -1,0 +1,268 @@
+"""What needs a window: opening it, and the verbs that draw."""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PySide6.QtCore import QSettings
+    from PySide6.QtWidgets import QApplication
+
+    from app.main_window import MainWindow
+    from engine.runfile import Run
+
+_APT = {
+    "libGL.so.1": "libgl1", "libEGL.so.1": "libegl1", "libglib-2.0.so.0": "libglib2.0-0",
+    "libxkbcommon.so.0": "libxkbcommon0", "libdbus-1.so.3": "libdbus-1-3", "libfontconfig.so.1": "libfontconfig1",
+}  # fmt: skip
+_APT_WINDOW = {
+    "libxcb-cursor.so.0": "libxcb-cursor0", "libxcb-icccm.so.4": "libxcb-icccm4",
+    "libxcb-keysyms.so.1": "libxcb-keysyms1", "libxcb-shape.so.0": "libxcb-shape0",
+    "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
+}  # fmt: skip
+
+
+def window(arguments: list[str]) -> int:
+    """Open the window, on a run file if one is given; without a display do the same job headless."""
+    if not _libraries_are_there(offscreen=False):
+        return 1
+    why = no_display()
+    if why:
+        print(f"grokscope: {why} Training the quick preset without a window instead.", file=sys.stderr)
+        return _headless(arguments)
+    return _show(arguments)
+
+
+def no_display() -> str | None:
+    """Why no window can be shown here, or None. Qt itself would abort the program."""
+    if not sys.platform.startswith("linux") or os.environ.get("QT_QPA_PLATFORM"):
+        return None
+    if os.environ.get("WAYLAND_DISPLAY"):
+        return None
+    display = os.environ.get("DISPLAY")
+    if not display:
+        return "There is no display (DISPLAY is not set)."
+    try:
+        xcb = ctypes.CDLL("libxcb.so.1")
+    except OSError:
+        return "libxcb is missing: sudo apt-get install libxcb1."
+    xcb.xcb_connect.restype = ctypes.c_void_p
+    xcb.xcb_connection_has_error.argtypes = [ctypes.c_void_p]
+    xcb.xcb_disconnect.argtypes = [ctypes.c_void_p]
+    connection = xcb.xcb_connect(display.encode(), None)
+    failed = xcb.xcb_connection_has_error(connection)
+    xcb.xcb_disconnect(connection)
+    return f"The display {display} cannot be reached." if failed else None
+
+
+def _libraries_are_there(offscreen: bool) -> bool:
+    """Find missing system libraries before Qt aborts, and name the one line to type."""
+    if not sys.platform.startswith("linux"):
+        return True
+    headless = offscreen or no_display() is not None or os.environ.get("QT_QPA_PLATFORM") == "offscreen"
+    missing = [package for library, package in _APT.items() if not _loads(library)]
+    if not headless:
+        missing += [package for library, package in _APT_WINDOW.items() if not _loads(library)]
+    if missing:
+        line = f"sudo apt-get install -y {' '.join(missing)}"
+        print(f"grokscope: Qt needs system libraries that are missing here; type: {line}", file=sys.stderr)
+    return not missing
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
+
+
+def _application(theme_name: str | None = None) -> tuple[QApplication, QSettings]:
+    """The application, dressed, and its settings."""
+    from PySide6.QtCore import QSettings
+    from PySide6.QtGui import QGuiApplication
+    from PySide6.QtWidgets import QApplication
+
+    from app import theme
+
+    app = QApplication.instance() or QApplication(sys.argv[:1])
+    assert isinstance(app, QApplication)
+    app.setApplicationName("Grokscope")
+    app.setOrganizationName("Grokscope")
+    QGuiApplication.setDesktopFileName("org.grokscope.Grokscope")
+    settings = QSettings("Grokscope", "Grokscope")
+    chosen = theme_name or str(settings.value("theme", "dark"))
+    theme.apply(app, theme.THEMES.get(chosen, theme.DARK))
+    app.setWindowIcon(theme.icon("microscope"))
+    return app, settings
+
+
+def _show(arguments: list[str]) -> int:
+    app, settings = _application()
+    from app.main_window import MainWindow
+
+    window = MainWindow(settings)
+    sys.excepthook = _excepthook(window)
+    window.show()
+    if arguments:
+        window.open(arguments[0])
+    else:
+        window.open_demonstration()
+    return app.exec()
+
+
+def _excepthook(window: MainWindow) -> Callable[..., None]:
+    """We erred: write it down, say so once, keep running."""
+    import traceback
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        traceback.print_exception(kind, error, trace)
+        if not isinstance(error, KeyboardInterrupt):
+            window.say(f"Something went wrong in Grokscope itself ({kind.__name__}: {error}).", error=True)
+
+    return hook
+
+
+def _headless(arguments: list[str]) -> int:
+    """Train the quick preset (or take the given run) and write a picture of the window."""
+    from engine import cli
+
+    if arguments:
+        run = Path(arguments[0])
+    else:
+        run = Path("grokscope-quick.h5")
+        n = 2
+        while run.exists():
+            run, n = Path(f"grokscope-quick-{n}.h5"), n + 1
+        status = cli.main(["train", "--preset", "quick", "--out", str(run)])
+        if status != cli.DONE:
+            return status
+    picture = run.with_suffix(".png")
+    status = main(["screenshot", str(run), "--out", str(picture)])
+    if status == cli.DONE:
+        print(f"Run file: {run.resolve()}\nPicture of the window: {picture.resolve()}")
+        print(f"With a display, open the run with: make run ARGS={run}")
+    return status
+
+
+# -- the verbs that draw -----------------------------------------------------------------------------------
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one verb that draws.  -> exit status"""
+    from engine.config import ConfigError
+    from engine.runfile import RunError
+
+    options = parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], int] = options.run
+    try:
+        return run(options)
+    except ConfigError as error:
+        print(f"grokscope: {error}", file=sys.stderr)
+        return 2
+    except RunError as error:
+        print(f"grokscope: {error}", file=sys.stderr)
+        return 1
+
+
+def parser() -> argparse.ArgumentParser:
+    from engine.cli import Parser
+
+    top = Parser(prog="grokscope")
+    verbs = top.add_subparsers(title="verbs", metavar="VERB", required=True)
+    picture = verbs.add_parser("screenshot", help=VERBS["screenshot"], description=VERBS["screenshot"])
+    picture.add_argument("file", type=Path, metavar="RUN.h5")
+    picture.add_argument("--out", type=Path, required=True, metavar="PNG")
+    picture.add_argument(
+        "--epoch", type=int, metavar="N", help="the checkpoint at or before this epoch (default: last)"
+    )
+    picture.add_argument("--size", default="1600x1000", metavar="WxH", help="in pixels (default: 1600x1000)")
+    picture.add_argument("--neuron", type=int, metavar="K", help="the neuron on show (of the last layer)")
+    picture.add_argument("--theme", choices=("dark", "light"), default="dark")
+    picture.set_defaults(run=_screenshot)
+    return top
+
+
+VERBS = {"screenshot": "Write a picture of the whole window on a run; needs no display."}
+
+
+def _screenshot(options: argparse.Namespace) -> int:
+    from engine.config import ConfigError
+    from engine.runfile import Run, RunError
+
+    width, height = _size(options.size)
+    if options.out.is_dir() or not options.out.resolve().parent.is_dir():
+        raise RunError(f"{options.out} cannot be written; give the name of a picture in a folder that exists.")
+    run = Run.open(options.file)
+    if not run.n_checkpoints:
+        raise RunError(f"{options.file} has no checkpoint yet.")
+    if options.neuron is not None and not 0 <= options.neuron < run.config.d_mlp:
+        raise ConfigError(f"--neuron {options.neuron}: must be from 0 to {run.config.d_mlp - 1}.")
+    if options.epoch is not None and options.epoch < run.epochs[0]:
+        raise ConfigError(f"--epoch {options.epoch}: the first checkpoint is at epoch {run.epochs[0]}.")
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    if not _libraries_are_there(offscreen=True):
+        return 1
+    app, _ = _application(options.theme)
+    from PySide6.QtCore import QSettings
+
+    from app.main_window import MainWindow
+
+    window = MainWindow(QSettings("", QSettings.Format.IniFormat))
+    window.resize(width, height)
+    window.show()
+    window.show_run(run, options.epoch)
+    neuron = options.neuron if options.neuron is not None else _telling_neuron(run)
+    if neuron is not None:
+        window.session.select(neurons=((run.config.n_layers - 1, neuron),))
+    _settle(app, window)
+    saved = window.grab().save(str(options.out), "PNG")
+    window.close()
+    if not saved:
+        raise RunError(f"{options.out} could not be written; choose another folder.")
+    return 0
+
+
+def _telling_neuron(run: Run) -> int | None:
+    """The clearest neuron of the last checkpoint."""
+    from engine.analysis.wall import wall_layout
+
+    layout = wall_layout(run, run.n_checkpoints - 1)
+    return int(layout.fve.argmax()) if len(layout.fve) else None
+
+
+def _settle(app: QApplication, window: MainWindow) -> None:
+    """Process events until every visible view shows the selection, and a little longer for layouts."""
+    from PySide6.QtCore import QEventLoop, QTimer
+
+    loop = QEventLoop()
+    calm = 0
+
+    def look() -> None:
+        nonlocal calm
+        calm = 0 if window.waiting or window.compute.busy else calm + 1
+        if calm > 8:
+            loop.quit()
+
+    timer = QTimer()
+    timer.timeout.connect(look)
+    timer.start(25)
+    loop.exec()
+
+
+def _size(text: str) -> tuple[int, int]:
+    from engine.config import ConfigError
+
+    parts = text.lower().split("x")
+    if len(parts) == 2 and all(part.isdigit() for part in parts):
+        width, height = int(parts[0]), int(parts[1])
+        if 640 <= width <= 8000 and 480 <= height <= 8000:
+            return width, height
+    raise ConfigError(f"--size {text}: must be WIDTHxHEIGHT, from 640x480 to 8000x8000.")

@@ -1,0 +1,132 @@
+"""Questions and the one thread that answers them."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import QObject, Qt, Signal
+
+CACHE_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True)
+class Query:
+    """A pure function and what it is asked: cache key, de-duplication and staleness check at once."""
+
+    analysis: Callable[..., Any]
+    args: tuple[Hashable, ...]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A value, or the exception that was raised instead."""
+
+    value: Any = None
+    error: Exception | None = None
+
+
+class Compute(QObject):
+    """Answers one question at a time: the newest of each asker first, then what may be wanted next."""
+
+    answered = Signal(object, object)  # Query, Answer
+    _done = Signal(object, object)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._cache: OrderedDict[Query, tuple[Answer, int]] = OrderedDict()
+        self._bytes = 0
+        self._wanted: OrderedDict[Hashable, Query] = OrderedDict()
+        self._answering: dict[Hashable, Query] = {}  # taken by the thread, not yet delivered
+        self._ahead: list[Query] = []
+        self._news = threading.Condition()
+        self._closing = False
+        self._done.connect(self._finish, Qt.ConnectionType.QueuedConnection)
+        self._thread = threading.Thread(target=self._work, name="analysis", daemon=True)
+        self._thread.start()
+
+    def ask(self, asker: Hashable, query: Query) -> None:
+        """Answer now from the cache, else later; a new question of the same asker replaces its old one."""
+        if query in self._cache:
+            self._cache.move_to_end(query)
+            with self._news:
+                self._wanted.pop(asker, None)
+            self.answered.emit(query, self._cache[query][0])
+            return
+        with self._news:
+            if query in self._answering.values():
+                self._wanted.pop(asker, None)
+                self._answering[asker] = query
+                return
+            self._wanted[asker] = query
+            self._news.notify()
+
+    def look_ahead(self, queries: Iterable[Query]) -> None:
+        """What to compute when nothing is asked; replaces what was wished before."""
+        with self._news:
+            self._ahead = [query for query in queries if query not in self._cache]
+            self._news.notify()
+
+    @property
+    def busy(self) -> bool:
+        """Whether someone is waiting for an answer."""
+        return bool(self._wanted or self._answering)
+
+    def knows(self, query: Query) -> bool:
+        return query in self._cache
+
+    def close(self) -> None:
+        with self._news:
+            self._closing = True
+            self._news.notify()
+        self._thread.join(timeout=10)
+
+    # -- the analysis thread -------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        while (query := self._next()) is not None:
+            try:
+                answer = Answer(query.analysis(*query.args))
+            except Exception as error:  # shown in the view that asked
+                answer = Answer(error=error)
+            if not self._closing:
+                self._done.emit(query, answer)
+
+    def _next(self) -> Query | None:
+        with self._news:
+            self._news.wait_for(lambda: self._closing or self._wanted or self._ahead)
+            if self._closing:
+                return None
+            if not self._wanted:
+                return self._ahead.pop(0)
+            query = next(iter(self._wanted.values()))
+            for asker in [asker for asker, wanted in self._wanted.items() if wanted == query]:
+                self._answering[asker] = self._wanted.pop(asker)
+            return query
+
+    # -- the GUI thread ------------------------------------------------------------------------------------
+
+    def _finish(self, query: Query, answer: Answer) -> None:
+        with self._news:
+            for asker in [asker for asker, taken in self._answering.items() if taken == query]:
+                del self._answering[asker]
+        if answer.error is None and query not in self._cache:
+            size = memory_of(answer.value)
+            self._cache[query] = answer, size
+            self._bytes += size
+            while self._bytes > CACHE_BYTES and len(self._cache) > 1:
+                self._bytes -= self._cache.popitem(last=False)[1][1]
+        self.answered.emit(query, answer)
+
+
+def memory_of(value: Any) -> int:
+    """Bytes of the arrays in an answer, and a little for the rest."""
+    if isinstance(value, np.ndarray):
+        return int(value.nbytes)
+    if is_dataclass(value):
+        return 64 + sum(memory_of(getattr(value, f.name)) for f in fields(value))
+    return 64

@@ -1,0 +1,477 @@
+"""The training panel: the form of the next run, and the run that is being trained."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QSettings, QStandardPaths, Qt, QTimer, Signal
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QTabWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app import theme
+from app.compute import Answer, Compute, Query
+from app.session import Selection, Session
+from app.theme import SPACE
+from app.training_thread import Ended, TrainingThread
+from app.views.base import label
+from app.views.plots import epoch_text
+from engine import recording
+from engine.config import PRESETS, Config, ConfigError, hint, parse_setting, preset
+from engine.estimate import Estimate, estimate
+from engine.training import Checkpoint, Progress
+
+_SYMBOLS = {"add": "a + b", "subtract": "a − b", "multiply": "a · b", "divide": "a / b", "x2xyy2": "a² + ab + b²"}
+_RATE_SECONDS = 5.0  # over which epochs a second are averaged
+
+
+class TrainingPanel(QFrame):
+    """Start, pause, stop; the form describes the next run, never the one on show."""
+
+    started = Signal(object)  # Run
+    said = Signal(str)  # for the status bar
+
+    def __init__(self, session: Session, compute: Compute, settings: QSettings) -> None:
+        super().__init__()
+        self.session, self.compute, self._settings = session, compute, settings
+        self.setObjectName("panel")
+        self.thread_in_training: TrainingThread | None = None
+        self._config: Config | None = None
+        self._editors: dict[str, QWidget] = {}
+        self._recent: deque[tuple[float, int]] = deque()
+        self._estimating: Query | None = None
+        self._ask_estimate = QTimer(self)
+        self._ask_estimate.setSingleShot(True)
+        self._ask_estimate.setInterval(500)
+        self._ask_estimate.timeout.connect(self._estimate)
+        compute.answered.connect(self._estimated)
+        self._lay_out()
+        session.changed.connect(self._show_shown)
+        self.use_preset(str(settings.value("training/preset", "quick")))
+
+    # -- the next run --------------------------------------------------------------------------------------
+
+    def use_preset(self, name: str) -> None:
+        """Fill the form from a preset."""
+        name = name if name in PRESETS else "quick"
+        self._preset.setCurrentText(name)
+        self._fill(preset(name))
+        self._suggest_file()
+
+    def _fill(self, config: Config) -> None:
+        for name, editor in self._editors.items():
+            editor.blockSignals(True)
+            value = getattr(config, name)
+            if isinstance(editor, QComboBox):
+                editor.setCurrentIndex(editor.findData(value))
+            elif isinstance(editor, QCheckBox):
+                editor.setChecked(value)
+            elif isinstance(editor, QLineEdit):
+                editor.setText(_text(value))
+            editor.blockSignals(False)
+        self._edited()
+
+    def _edited(self) -> None:
+        """Read the form; mark what is wrong where it stands."""
+        values, wrong = {}, {}
+        for name, editor in self._editors.items():
+            try:
+                values[name] = self._value(name, editor)
+            except ConfigError as error:
+                wrong[name] = str(error)
+        self._config = None
+        if not wrong:
+            try:
+                self._config = Config(**values)
+            except ConfigError as error:
+                wrong[str(error).split(" ")[0].rstrip(":")] = str(error)
+        for name, editor in self._editors.items():
+            if isinstance(editor, QLineEdit) and editor.property("wrong") != (name in wrong):
+                editor.setProperty("wrong", name in wrong)
+                editor.style().unpolish(editor)
+                editor.style().polish(editor)
+            editor.setToolTip(wrong.get(name, _tip(name)))
+        self._wrong.setText(next(iter(wrong.values()), ""))
+        self._wrong.setVisible(bool(wrong))
+        advice = hint(self._config) if self._config is not None else None
+        self._hint.setText(advice or "")
+        self._hint.setVisible(bool(advice))
+        self._start.setEnabled(self._config is not None and not self._is_training())
+        self._cost.setText("")
+        self._ask_estimate.start()
+
+    def _value(self, name: str, editor: QWidget) -> Any:
+        if isinstance(editor, QComboBox):
+            return editor.currentData()
+        if isinstance(editor, QCheckBox):
+            return editor.isChecked()
+        assert isinstance(editor, QLineEdit)
+        return parse_setting(name, editor.text())
+
+    def _estimate(self) -> None:
+        if self._config is None or self._is_training():
+            return
+        self._estimating = Query(estimate, (self._config,))
+        self._cost.setText("measuring …")
+        self.compute.ask(self, self._estimating)
+
+    def _estimated(self, query: Query, answer: Answer) -> None:
+        if query != self._estimating:
+            return
+        if answer.error is not None:
+            self._cost.setText(str(answer.error))
+            return
+        cost: Estimate = answer.value
+        more = "+" if self._config is not None and self._config.transition_every else ""
+        self._cost.setText(f"about {_duration(cost.seconds)} on this machine, {_size(cost.bytes)}{more} on disk")
+
+    def _suggest_file(self) -> None:
+        documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+        folder = Path(str(self._settings.value("training/folder") or Path(documents) / "Grokscope"))
+        stem, n = self._preset.currentText(), 1
+        while (folder / f"{stem}-{n}.h5").exists():
+            n += 1
+        self._file.setText(str(folder / f"{stem}-{n}.h5"))
+
+    def _browse(self) -> None:
+        name, _ = QFileDialog.getSaveFileName(self, "Run file of the next run", self._file.text(), "Run files (*.h5)")
+        if name:
+            self._file.setText(name if name.endswith(".h5") else name + ".h5")
+
+    # -- training ------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Train what the form says."""
+        if self._config is None or self._is_training():
+            return
+        config, path = self._config, Path(self._file.text()).expanduser()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            self._fail(f"{path.parent} cannot be made: {error.strerror}. Choose another folder.")
+            return
+        self._settings.setValue("training/folder", str(path.parent))
+        self._settings.setValue("training/preset", self._preset.currentText())
+        self.train(lambda: recording.start(config, path), config, 0)
+
+    def train(self, make: Any, config: Config, first_epoch: int) -> None:
+        """Run a recording in the training thread."""
+        thread = TrainingThread(make, self)
+        self.thread_in_training = thread
+        self._total, self._recent = config.epochs, deque([(time.perf_counter(), first_epoch)])
+        self._bar.setRange(0, max(1, config.epochs))
+        self._bar.setValue(first_epoch)
+        self._state.setText("starting …")
+        self._numbers.setText("")
+        thread.began.connect(self.started)
+        thread.progressed.connect(self._progressed)
+        thread.committed.connect(self._committed)
+        thread.waiting.connect(self._waiting)
+        thread.ended.connect(self._ended)
+        thread.start()
+        self._show_buttons()
+
+    def pause_or_resume(self) -> None:
+        thread = self.thread_in_training
+        if thread is None:
+            return
+        if thread.paused:
+            self._recent.clear()
+            thread.resume()
+        else:
+            thread.pause()
+            self._state.setText(f"paused at epoch {epoch_text(self._bar.value())}")
+        self._show_buttons()
+
+    def stop(self) -> None:
+        """Stop at once; everything committed is kept."""
+        if self.thread_in_training is not None:
+            self._state.setText("stopping …")
+            self.thread_in_training.stop()
+
+    def stop_and_wait(self) -> None:
+        """Stop and return when the file is closed (at most a few epochs later)."""
+        if self.thread_in_training is not None:
+            self.thread_in_training.stop()
+            self.thread_in_training.wait()
+            self._ended(Ended("stopped"))
+
+    def _is_training(self) -> bool:
+        return self.thread_in_training is not None
+
+    is_training = property(_is_training)
+
+    def _progressed(self, progress: Progress) -> None:
+        now = time.perf_counter()
+        self._recent.append((now, progress.epoch))
+        while len(self._recent) > 2 and now - self._recent[0][0] > _RATE_SECONDS:
+            self._recent.popleft()
+        (t0, e0), (t1, e1) = self._recent[0], self._recent[-1]
+        rate = (e1 - e0) / (t1 - t0) if t1 > t0 else 0.0
+        self._bar.setValue(progress.epoch)
+        left = f" · {_duration((self._total - progress.epoch) / rate)} left" if rate else ""
+        self._state.setText(
+            f"{epoch_text(progress.epoch)} of {epoch_text(self._total)} epochs\n{epoch_text(rate)} / s{left}"
+        )
+        test = "" if progress.test_loss is None else f"\ntest {progress.test_loss:.3g}"
+        right = "" if progress.test_accuracy is None else f" · {100 * progress.test_accuracy:.1f} % right"
+        self._numbers.setText(f"train {progress.train_loss:.3g}{self._train_accuracy}{test}{right}")
+
+    _train_accuracy = ""
+
+    def _committed(self, checkpoint: Checkpoint) -> None:
+        thread = self.thread_in_training
+        self._train_accuracy = f" · {100 * checkpoint.train.accuracy:.1f} % right"
+        if thread is not None and thread.run_in_training is not None:
+            run = thread.run_in_training
+            self.session.grow(run, run.n_checkpoints)
+
+    def _waiting(self, why: str) -> None:
+        if why:
+            self._state.setText(f"{why}: paused until there is space. Nothing is lost.")
+
+    def _ended(self, ended: Ended) -> None:
+        thread = self.thread_in_training
+        if thread is None:
+            return  # stopped already
+        self.thread_in_training = None
+        thread.wait()
+        thread.deleteLater()
+        if thread.run_in_training is not None:
+            self.session.grow(thread.run_in_training, thread.run_in_training.refresh())
+        if ended.state == "failed":
+            self._fail(ended.message)
+        else:
+            at = epoch_text(self._total if ended.state == "finished" else self._bar.value())
+            self._state.setText(f"{ended.state} at epoch {at}")
+            self.said.emit(f"Training {ended.state}.")
+        if ended.state == "finished":
+            self._bar.setValue(self._total)
+        self._suggest_file()
+        self._show_buttons()
+        self._edited()
+
+    def _fail(self, message: str) -> None:
+        self._state.setText(message)
+        self.said.emit(message)
+
+    def _show_buttons(self) -> None:
+        thread = self.thread_in_training
+        self._start.setEnabled(thread is None and self._config is not None)
+        self._pause.setEnabled(thread is not None)
+        self._stop.setEnabled(thread is not None)
+        self._pause.setText("Resume" if thread is not None and thread.paused else "Pause")
+        self._bar.setVisible(thread is not None or bool(self._state.text()))
+
+    # -- the run on show -----------------------------------------------------------------------------------
+
+    def _show_shown(self, selection: Selection) -> None:
+        run = selection.run
+        self._shown_name.setText(run.path.name if run is not None else "No run on show.")
+        rows = {}
+        if run is not None:
+            rows = {f.name: _text(getattr(run.config, f.name)) for f in fields(Config)}
+        for name, value in self._shown.items():
+            value.setText(rows.get(name, "—"))
+
+    # -- parts ---------------------------------------------------------------------------------------------
+
+    def _lay_out(self) -> None:
+        self.setMinimumWidth(252)
+        self.setMaximumWidth(340)
+        self._tabs = QTabWidget()
+        self._tabs.setObjectName("training.tabs")
+        self._tabs.addTab(self._next_tab(), "Next run")
+        self._tabs.addTab(self._shown_tab(), "Shown run")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(SPACE, SPACE, SPACE, SPACE)
+        column.setSpacing(SPACE)
+        column.addWidget(self._tabs, 1)
+        column.addLayout(self._controls())
+
+    def _next_tab(self) -> QWidget:
+        page = QWidget()
+        column = QVBoxLayout(page)
+        column.setContentsMargins(0, SPACE, 0, 0)
+        self._preset = QComboBox()
+        self._preset.setObjectName("training.preset")
+        self._preset.setAccessibleName("Preset")
+        self._preset.addItems(list(PRESETS))
+        self._preset.setToolTip("quick groks in seconds; paper is the paper's mainline, 40 000 epochs")
+        self._preset.textActivated.connect(self.use_preset)
+        column.addWidget(self._preset)
+        form = QWidget()
+        rows = QVBoxLayout(form)
+        rows.setContentsMargins(0, 0, SPACE, 0)
+        rows.setSpacing(SPACE)
+        groups: dict[str, QFormLayout] = {}
+        for f in fields(Config):
+            group = f.metadata["group"]
+            if group not in groups:
+                rows.addWidget(label(group.capitalize(), "group"))
+                groups[group] = QFormLayout()
+                groups[group].setHorizontalSpacing(SPACE)
+                groups[group].setVerticalSpacing(4)
+                groups[group].setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+                rows.addLayout(groups[group])
+            editor = self._editor(f.name, f.metadata["choices"], f.default)
+            self._editors[f.name] = editor
+            name = label(f.name.replace("_", " "), "muted")
+            name.setToolTip(f.metadata["help"])
+            name.setBuddy(editor)
+            name.setMinimumWidth(104)
+            groups[group].addRow(name, editor)
+        rows.addStretch(1)
+        area = QScrollArea()
+        area.setWidget(form)
+        area.setWidgetResizable(True)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        column.addWidget(area, 1)
+        self._wrong, self._hint, self._cost = (label("", role) for role in ("error", "hint", "muted"))
+        for item in (self._wrong, self._hint, self._cost):
+            item.setWordWrap(True)
+            column.addWidget(item)
+        self._wrong.setObjectName("training.wrong")
+        self._hint.setObjectName("training.hint")
+        self._cost.setObjectName("training.cost")
+        column.addLayout(self._file_row())
+        return page
+
+    def _editor(self, name: str, choices: tuple[str, ...], default: Any) -> QWidget:
+        editor: QWidget
+        if choices:
+            editor = QComboBox()
+            for choice in choices:
+                editor.addItem(_SYMBOLS.get(choice, choice), choice)
+            editor.currentIndexChanged.connect(self._edited)
+        elif isinstance(default, bool):
+            editor = QCheckBox()
+            editor.toggled.connect(self._edited)
+        else:
+            editor = QLineEdit()
+            editor.setPlaceholderText("d_model / n_heads" if name == "d_head" else "")
+            editor.textChanged.connect(self._edited)
+        editor.setObjectName(f"training.{name}")
+        editor.setAccessibleName(name.replace("_", " "))
+        editor.setAccessibleDescription(_tip(name))
+        editor.setToolTip(_tip(name))
+        return editor
+
+    def _file_row(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(4)
+        self._file = QLineEdit()
+        self._file.setObjectName("training.file")
+        self._file.setAccessibleName("File of the next run")
+        self._file.setToolTip("Where the next run is written")
+        browse = QToolButton()
+        browse.setObjectName("training.browse")
+        browse.setIcon(theme.icon("folder-open"))
+        browse.setToolTip("Choose where the next run is written")
+        browse.setAccessibleName("Choose where the next run is written")
+        browse.clicked.connect(self._browse)
+        self._browse_button = browse
+        row.addWidget(self._file, 1)
+        row.addWidget(browse)
+        return row
+
+    def _shown_tab(self) -> QWidget:
+        page = QWidget()
+        column = QVBoxLayout(page)
+        column.setContentsMargins(0, SPACE, 0, 0)
+        self._shown_name = label("No run on show.", "title")
+        self._shown_name.setWordWrap(True)
+        column.addWidget(self._shown_name)
+        form = QFormLayout()
+        form.setVerticalSpacing(2)
+        self._shown: dict[str, QLabel] = {}
+        for f in fields(Config):
+            value = label("—", "value")
+            value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            self._shown[f.name] = value
+            form.addRow(label(f.name.replace("_", " "), "muted"), value)
+        column.addLayout(form)
+        column.addStretch(1)
+        return page
+
+    def _controls(self) -> QVBoxLayout:
+        column = QVBoxLayout()
+        column.setSpacing(SPACE)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(SPACE)
+        self._start, self._pause, self._stop = QPushButton("Start"), QPushButton("Pause"), QPushButton("Stop")
+        self._start.setProperty("role", "primary")
+        for button, name, tip, action in (
+            (self._start, "start", "Train the next run", self.start),
+            (self._pause, "pause", "Pause or go on", self.pause_or_resume),
+            (self._stop, "stop", "Stop and keep every checkpoint", self.stop),
+        ):
+            button.setObjectName(f"training.{name}")
+            button.setAccessibleName(tip)
+            button.setToolTip(tip)
+            button.clicked.connect(action)
+            buttons.addWidget(button, 2 if name == "start" else 1)
+        self._bar = QProgressBar()
+        self._bar.setTextVisible(False)
+        self._bar.setObjectName("training.progress")
+        self._bar.setAccessibleName("Progress of the training")
+        self._state, self._numbers = label("", "muted"), label("", "value")
+        self._state.setObjectName("training.state")
+        self._numbers.setObjectName("training.numbers")
+        for item in (self._state, self._numbers):
+            item.setWordWrap(True)
+        column.addLayout(buttons)
+        column.addWidget(self._bar)
+        column.addWidget(self._state)
+        column.addWidget(self._numbers)
+        self._bar.setVisible(False)
+        self._pause.setEnabled(False)
+        self._stop.setEnabled(False)
+        return column
+
+    def restyle(self) -> None:
+        self._browse_button.setIcon(theme.icon("folder-open"))
+
+
+def _tip(name: str) -> str:
+    return str(next(f.metadata["help"] for f in fields(Config) if f.name == name))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(_text(v) for v in value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return "" if value is None else str(value)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _size(n: int) -> str:
+    return f"{n / 1e6:.0f} MB" if n < 1e9 else f"{n / 1e9:.1f} GB"

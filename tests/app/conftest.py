@@ -1,0 +1,64 @@
+"""A small trained run, and a window that remembers nothing."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QSettings
+from PySide6.QtWidgets import QApplication
+from pytestqt.qtbot import QtBot
+
+from app import theme
+from app.main_window import MainWindow
+from engine import recording
+from engine.config import Config
+from engine.runfile import Run
+
+SMALL = Config(
+    p=11, train_fraction=0.6, d_model=16, n_heads=2, d_mlp=24, lr=1e-2, weight_decay=1.0, epochs=200,
+    checkpoint_every=20, dense_every=5, dense_until=40, transition_every=0, test_every=10, device="cpu",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def run_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of eleven residues, trained for real."""
+    path = tmp_path_factory.mktemp("runs") / "small.h5"
+    for _ in recording.start(SMALL, path).events():
+        pass
+    return path
+
+
+@pytest.fixture
+def run(run_path: Path) -> Run:
+    return Run.open(run_path, probe=False)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> QSettings:
+    made = QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat)
+    made.setValue("training/folder", str(tmp_path))
+    return made
+
+
+@pytest.fixture
+def window(qtbot: QtBot, qapp: QApplication, settings: QSettings) -> Iterator[MainWindow]:
+    theme.apply(qapp, theme.DARK)
+    made = MainWindow(settings)
+    qtbot.addWidget(made)
+    made.resize(1400, 900)
+    with qtbot.waitExposed(made):
+        made.show()
+    yield made
+    made.panel.stop_and_wait()
+    made.close()
+
+
+@pytest.fixture
+def settle(qtbot: QtBot) -> Callable[[MainWindow], None]:
+    """Wait until every visible view shows the selection."""
+
+    def wait(window: MainWindow) -> None:
+        qtbot.waitUntil(lambda: not window.waiting and not window.compute.busy, timeout=20_000)
+
+    return wait
