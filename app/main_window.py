@@ -34,6 +34,7 @@ from engine.runfile import Run, RunError
 DEMONSTRATION = RESOURCES / "demonstration.h5"
 RECENT = 8
 _LAYOUT_VERSION = 1
+DEMONSTRATION_EPOCH = 150  # in the middle of the transition
 
 
 class MainWindow(QMainWindow):
@@ -52,6 +53,7 @@ class MainWindow(QMainWindow):
         self._opening: list[_Opening] = []
         self.setWindowTitle("Grokscope")
         self.setAcceptDrops(True)
+        self.setContentsMargins(SPACE, 0, SPACE, 0)
         self.setDockOptions(QMainWindow.DockOption.AllowNestedDocks | QMainWindow.DockOption.AnimatedDocks)
         self._make_docks()
         self._make_menus()
@@ -64,7 +66,6 @@ class MainWindow(QMainWindow):
         self.panel.started.connect(self._show_new_run)
         self.panel.said.connect(self.say)
         self._restore()
-        self.timeline.slider.setFocus()
 
     # -- runs ----------------------------------------------------------------------------------------------
 
@@ -97,6 +98,7 @@ class MainWindow(QMainWindow):
         self._status.setText("")
         self.session.show_run(run, epoch)
         self._back.setEnabled(self._previous is not None)
+        self.timeline.slider.setFocus()
 
     def show_previous(self) -> None:
         """The run that was on show before, one click away."""
@@ -148,7 +150,9 @@ class MainWindow(QMainWindow):
             return
         self._look_ahead(selection)
         if run.reduced_precision:
-            self._status.setText("Demonstration: weights in float16; losses below about 1e-4 are not exact.")
+            self._status.setText(
+                "Demonstration run: its weights are rounded to float16, which moves recomputed losses by about 0.1 %."
+            )
 
     def _look_ahead(self, selection: Selection) -> None:
         """Compute what a finger on the slider will want next, in the direction it moves."""
@@ -176,7 +180,7 @@ class MainWindow(QMainWindow):
         self.docks["training"] = self._dock("Training", "dock.training", self.panel)
         bottom = QWidget()
         column = QVBoxLayout(bottom)
-        column.setContentsMargins(SPACE, 0, SPACE, 0)
+        column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(self.timeline)
         bar = self.addToolBar("Timeline")
         bar.setObjectName("bar.timeline")
@@ -336,9 +340,6 @@ class MainWindow(QMainWindow):
 
     def _restore_layout(self, state: QByteArray) -> None:
         self.restoreState(state, _LAYOUT_VERSION)
-
-
-DEMONSTRATION_EPOCH = 300
 
 
 class _Opening(QThread):

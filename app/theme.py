@@ -86,9 +86,18 @@ def apply(app: QApplication, theme: Theme) -> None:
 def frequency_colour(k: int, keys: Sequence[int]) -> QColor:
     """The colour of a frequency: its own if it is a key frequency, the same everywhere."""
     theme = current()
-    if k in keys:
-        return QColor(theme.frequencies[sorted(keys).index(k) % len(theme.frequencies)])
-    return QColor(theme.other_frequency)
+    place = _colour_places(tuple(sorted(keys)), len(theme.frequencies)).get(k)
+    return QColor(theme.other_frequency if place is None else theme.frequencies[place])
+
+
+@cache
+def _colour_places(keys: tuple[int, ...], n: int) -> dict[int, int]:
+    """Each key's own colour, by its number, so that it keeps it when others join; the next free one if taken."""
+    places: dict[int, int] = {}
+    for k in keys:
+        free = [i % n for i in range(k, k + n) if i % n not in places.values()]
+        places[k] = free[0] if free else k % n
+    return places
 
 
 @cache

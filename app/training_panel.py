@@ -271,6 +271,7 @@ class TrainingPanel(QFrame):
 
     def _fail(self, message: str) -> None:
         self._state.setText(message)
+        self._state.setVisible(True)
         self.said.emit(message)
 
     def _show_buttons(self) -> None:
@@ -279,7 +280,8 @@ class TrainingPanel(QFrame):
         self._pause.setEnabled(thread is not None)
         self._stop.setEnabled(thread is not None)
         self._pause.setText("Resume" if thread is not None and thread.paused else "Pause")
-        self._bar.setVisible(thread is not None or bool(self._state.text()))
+        for item in (self._bar, self._state, self._numbers):
+            item.setVisible(thread is not None or bool(self._state.text()))
 
     # -- the run on show -----------------------------------------------------------------------------------
 
@@ -295,7 +297,7 @@ class TrainingPanel(QFrame):
     # -- parts ---------------------------------------------------------------------------------------------
 
     def _lay_out(self) -> None:
-        self.setMinimumWidth(252)
+        self.setMinimumWidth(268)
         self.setMaximumWidth(340)
         self._tabs = QTabWidget()
         self._tabs.setObjectName("training.tabs")
@@ -337,7 +339,7 @@ class TrainingPanel(QFrame):
             name = label(f.name.replace("_", " "), "muted")
             name.setToolTip(f.metadata["help"])
             name.setBuddy(editor)
-            name.setMinimumWidth(104)
+            name.setMinimumWidth(100)
             groups[group].addRow(name, editor)
         rows.addStretch(1)
         area = QScrollArea()
@@ -370,6 +372,7 @@ class TrainingPanel(QFrame):
             editor = QLineEdit()
             editor.setPlaceholderText("d_model / n_heads" if name == "d_head" else "")
             editor.textChanged.connect(self._edited)
+        editor.setMinimumWidth(96)
         editor.setObjectName(f"training.{name}")
         editor.setAccessibleName(name.replace("_", " "))
         editor.setAccessibleDescription(_tip(name))
@@ -443,7 +446,8 @@ class TrainingPanel(QFrame):
         column.addWidget(self._bar)
         column.addWidget(self._state)
         column.addWidget(self._numbers)
-        self._bar.setVisible(False)
+        for part in (self._bar, self._state, self._numbers):
+            part.setVisible(False)
         self._pause.setEnabled(False)
         self._stop.setEnabled(False)
         return column

@@ -42,7 +42,7 @@ class View(QFrame):
         self._title.setToolTip(self.about)
         self._subtitle = label("", "muted")
         self._subtitle.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self._readout = label("", "muted")
+        self._resting = ""  # the subtitle when nothing is under the pointer
         self._message = label("", "muted")
         self._message.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._message.setWordWrap(True)
@@ -100,10 +100,11 @@ class View(QFrame):
         self.refresh(self.session.selection)
 
     def read_out(self, text: str) -> None:
-        """The value under the pointer."""
-        self._readout.setText(text)
+        """The value under the pointer, in the place of the subtitle; empty: the subtitle again."""
+        self._subtitle.setText(text or self._resting)
 
     def set_subtitle(self, text: str) -> None:
+        self._resting = text
         self._subtitle.setText(text)
         self._subtitle.setToolTip(text)
 
@@ -139,7 +140,6 @@ class View(QFrame):
         header.setSpacing(SPACE)
         header.addWidget(self._title)
         header.addWidget(self._subtitle, 1)
-        header.addWidget(self._readout)
         body = QWidget()
         self._stack = QStackedLayout(body)
         self._stack.addWidget(self.build())
@@ -172,4 +172,5 @@ def toggle(text: str, name: str, tip: str, checked: bool = False) -> QToolButton
     button.setObjectName(name)
     button.setAccessibleName(tip)
     button.setToolTip(tip)
+    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     return button

@@ -51,13 +51,13 @@ class LossView(View):
         self._loss = plot_widget("loss (nats)")
         self._accuracy = plot_widget("accuracy", "epoch")
         self._accuracy.setXLink(self._loss)
-        self._accuracy.setYRange(-0.02, 1.02, padding=0)
+        self._accuracy.setYRange(-0.05, 1.12, padding=0)
         self._accuracy.getPlotItem().getAxis("left").setTicks([[(0, "0"), (0.5, "0.5"), (1, "1")]])
         column.addWidget(self._loss, 3)
         column.addWidget(self._accuracy, 1)
         self._curves, self._cursors = {}, []
         for widget, kind in ((self._loss, "loss"), (self._accuracy, "accuracy")):
-            widget.getPlotItem().getAxis("left").setWidth(56)
+            widget.getPlotItem().getAxis("left").setWidth(58)
             for name in ("train", "test"):
                 curve = widget.plot()
                 curve.curve.setCacheMode(curve.curve.CacheMode.DeviceCoordinateCache)

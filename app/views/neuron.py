@@ -31,8 +31,14 @@ class NeuronView(View):
 
     def options(self) -> list[QWidget]:
         self._natural = toggle("natural order", "neuron.natural", "Axes a and b in natural order instead of k·a mod p")
-        self._natural.toggled.connect(self.redraw)
-        return [self._natural]
+        self._hold = toggle(
+            "hold colours", "neuron.hold",
+            "Hold the colour limits of the checkpoint that orders the wall; otherwise each checkpoint has its own",
+            checked=True,
+        )  # fmt: skip
+        for button in (self._natural, self._hold):
+            button.toggled.connect(self.redraw)
+        return [self._natural, self._hold]
 
     def build(self) -> QWidget:
         content = QWidget()
@@ -50,8 +56,8 @@ class NeuronView(View):
         self._shares = plot_widget("variance", "frequency k")
         self._bars = pg.BarGraphItem(x=[], height=[], width=0.8)
         self._shares.addItem(self._bars)
-        self._shares.setYRange(0, 1, padding=0)
-        self._fourier = plot_widget("component of a", "component of b")
+        self._shares.setYRange(0, 1.06, padding=0)
+        self._fourier = plot_widget("frequency of a", "of b")
         self._coefficients = pg.ImageItem()
         self._coefficients.setLookupTable(theme.colour_table("magma"))
         self._fourier.addItem(self._coefficients)
@@ -67,8 +73,8 @@ class NeuronView(View):
         grid.addWidget(SquarePlot(self._map, beside=64), 1, 0, 1, 2)
         grid.addWidget(self._shares, 2, 0)
         grid.addWidget(SquarePlot(self._fourier), 2, 1)
-        grid.setRowStretch(1, 5)
-        grid.setRowStretch(2, 3)
+        grid.setRowStretch(1, 7)
+        grid.setRowStretch(2, 4)
         grid.setColumnStretch(0, 3)
         grid.setColumnStretch(1, 2)
         self.restyle()
@@ -86,11 +92,14 @@ class NeuronView(View):
         k = answer.frequency
         self._headline.setText(f"k = {k}" if k else "dead")
         self._headline.setStyleSheet(f"color: {self._colour(k, answer).name()}")
-        self._facts.setText(_facts(answer, p))
+        brightest = float(answer.activation.max())
+        limit = answer.limit if self._hold.isChecked() else brightest or 1.0
+        over = f" · brightest {brightest:.2g}, above the colours" if brightest > 1.5 * limit else ""
+        self._facts.setText(_facts(answer, p) + over)
         order = np.arange(p) if self._natural.isChecked() else unwrapping(p, answer.settled_frequency)
         self._image.setImage(answer.activation[np.ix_(order, order)].astype(np.float32), autoLevels=False)
         self._image.setRect(QRectF(-0.5, -0.5, p, p))
-        self._bar.setLevels((0, answer.limit))
+        self._bar.setLevels((0, limit))
         self._map.setRange(QRectF(-0.5, -0.5, p, p), padding=0)
         axis = "{}" if self._natural.isChecked() else f"{answer.settled_frequency}·{{}} mod {p}"
         self._map.getPlotItem().setLabel("left", axis.format("a"))
@@ -100,8 +109,9 @@ class NeuronView(View):
         self._bars.setOpts(x=ks, height=answer.by_frequency, width=0.8, brushes=brushes, pens=[None] * len(ks))
         self._shares.setXRange(0.2, len(ks) + 0.8, padding=0)
         self._coefficients.setImage(answer.spectrum.astype(np.float32), levels=(0, float(answer.spectrum.max()) or 1))
-        self._coefficients.setRect(QRectF(-0.5, -0.5, p, p))
-        self._fourier.setRange(QRectF(-0.5, -0.5, p, p), padding=0)
+        n = len(answer.spectrum)
+        self._coefficients.setRect(QRectF(-0.5, -0.5, n, n))
+        self._fourier.setRange(QRectF(-0.5, -0.5, n, n), padding=0)
 
     def restyle(self) -> None:
         for widget in (self._map, self._shares, self._fourier):
@@ -132,14 +142,15 @@ class NeuronView(View):
         if widget is self._shares:
             inside = 1 <= x <= len(answer.by_frequency)
             self.read_out(f"k = {x} · {100 * answer.by_frequency[x - 1]:.2f} % of variance" if inside else "")
-        elif not (0 <= x < p and 0 <= y < p):
-            self.read_out("")
         elif widget is self._fourier:
-            self.read_out(f"{_component(y, p)} of a, {_component(x, p)} of b · {answer.spectrum[y, x]:.3g}")
-        else:
+            inside = 0 <= x < len(answer.spectrum) and 0 <= y < len(answer.spectrum)
+            self.read_out(f"{y} of a, {x} of b · {answer.spectrum[y, x]:.3g}" if inside else "")
+        elif 0 <= x < p and 0 <= y < p:
             order = np.arange(p) if self._natural.isChecked() else unwrapping(p, answer.settled_frequency)
             a, b = int(order[y]), int(order[x])
             self.read_out(f"a = {a}, b = {b} · {answer.activation[a, b]:.4g}")
+        else:
+            self.read_out("")
 
     def _clicked(self, event: Any) -> None:
         box = self._shares.getViewBox()
@@ -163,9 +174,3 @@ def _facts(answer: NeuronDetail, p: int) -> str:
     if answer.settled_frequency and answer.settled_frequency != answer.frequency:
         text += f" · axes unwrapped for k = {answer.settled_frequency}, its frequency at the reference checkpoint"
     return text
-
-
-def _component(row: int, p: int) -> str:
-    if row == 0:
-        return "constant"
-    return f"{'cos' if row % 2 else 'sin'} {(row + 1) // 2}"

@@ -92,10 +92,9 @@ class NeuronsView(View):
                 )
             )
         chosen = [index for layer, index in selection.neurons if layer == self._layer()]
-        self._wall.show_tiles(groups, answer.tiles, chosen)
+        self._wall.show_tiles(groups, answer.tiles, chosen, f"{layout.limit:.2g}")
         natural = " · natural order aliases" if self._natural.isChecked() else ""
-        fixed = f"order and colours of epoch {epoch_text(layout.epoch)}, 0 … {layout.limit:.2g}"
-        self.set_subtitle(f"{len(answer.tiles)} · {fixed}{natural}")
+        self.set_subtitle(f"{len(answer.tiles)} · as ordered at epoch {epoch_text(layout.epoch)}{natural}")
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

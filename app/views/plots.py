@@ -16,9 +16,26 @@ def pen(colour: str | QColor, width: float = 1.0) -> QPen:
     return made
 
 
+class _Axis(pg.AxisItem):  # type: ignore[misc]
+    """Numbers as people write them: 12 000, and powers of ten as 10⁻⁶."""
+
+    _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+    def logTickStrings(self, values: Any, scale: float, spacing: float) -> list[str]:
+        if self.orientation == "bottom":
+            return [epoch_text(10**v) if abs(v - round(v)) < 1e-9 else "" for v in values]
+        return ["10" + str(round(v)).translate(self._SUPERSCRIPT) if abs(v - round(v)) < 1e-9 else "" for v in values]
+
+    def tickStrings(self, values: Any, scale: float, spacing: float) -> list[str]:
+        if self.logMode or not len(values) or max(abs(v) for v in values) < 1000:
+            made: list[str] = super().tickStrings(values, scale, spacing)
+            return made
+        return [epoch_text(v) for v in values]
+
+
 def plot_widget(left: str = "", bottom: str = "") -> Any:
     """A quiet plot: no menu, no auto-range button, thin axes."""
-    widget = pg.PlotWidget()
+    widget = pg.PlotWidget(axisItems={side: _Axis(side) for side in ("left", "bottom")})
     plot = widget.getPlotItem()
     plot.hideButtons()
     plot.setMenuEnabled(False)

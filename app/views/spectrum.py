@@ -61,7 +61,7 @@ class SpectrumView(View):
         k = np.arange(1, len(answer.cos) + 1)
         split = self._split.isChecked()
         colours = [self._colour(int(f), answer, selection) for f in k]
-        light = [QColor(c).lighter(135) if theme.current().name == "dark" else QColor(c).lighter(150) for c in colours]
+        light = [_faded(colour) for colour in colours]
         if split:
             self._cos.setOpts(x=k - 0.2, height=answer.cos, width=0.4, brushes=colours, pens=[None] * len(k))
             self._sin.setOpts(x=k + 0.2, height=answer.sin, width=0.4, brushes=light, pens=[None] * len(k))
@@ -136,6 +136,12 @@ class SpectrumView(View):
             return None
         k = round(box.mapSceneToView(at).x())
         return k if 1 <= k <= run.config.p // 2 else None
+
+
+def _faded(colour: QColor) -> QColor:
+    faded = QColor(colour)
+    faded.setAlphaF(0.55)
+    return faded
 
 
 def _sentence(answer: EmbeddingSpectrum, chosen: int | None) -> str:

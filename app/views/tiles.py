@@ -42,6 +42,7 @@ class TileWall(QWidget):
         self._places: dict[int, QRect] = {}
         self._headers: list[tuple[QRect, TileGroup]] = []
         self._table: list[int] = []
+        self._limit = ""
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -56,8 +57,14 @@ class TileWall(QWidget):
                 return size
         return SIZES[-1]
 
-    def show_tiles(self, groups: Sequence[TileGroup], tiles: NDArray[np.uint8], selected: Sequence[int]) -> None:
-        """groups : who stands where      tiles : (n, side, side) uint8      selected : indices to frame"""
+    def show_tiles(
+        self, groups: Sequence[TileGroup], tiles: NDArray[np.uint8], selected: Sequence[int], limit: str
+    ) -> None:
+        """groups : who stands where      tiles : (n, side, side) uint8      selected : indices to frame
+
+        limit : the value of 255, for the colour bar
+        """
+        self._limit = limit
         self._groups, self._tiles, self._selected = tuple(groups), tiles, tuple(selected)
         self._table = [qRgb(*(int(v) for v in row)) for row in theme.colour_table()]
         self._arrange()
@@ -117,6 +124,21 @@ class TileWall(QWidget):
             image.setColorTable(self._table)
             painter.drawImage(place, image)
         self._frame_selected(painter)
+        if self._headers:
+            self._paint_colour_bar(painter, metrics)
+
+    def _paint_colour_bar(self, painter: QPainter, metrics: QFontMetrics) -> None:
+        """At the right end of the first header: 0, the colours, the limit."""
+        painter.setPen(QColor(theme.current().muted))
+        width = metrics.horizontalAdvance(self._limit)
+        x = self.width() - width - 2
+        painter.drawText(x, 15, self._limit)
+        bar = QRect(x - 70, 6, 64, 9)
+        row = np.arange(256, dtype=np.uint8)[None].copy()
+        image = QImage(row.data, 256, 1, 256, QImage.Format.Format_Indexed8)
+        image.setColorTable(self._table)
+        painter.drawImage(bar, image)
+        painter.drawText(bar.x() - metrics.horizontalAdvance("0") - 6, 15, "0")
 
     def _frame_selected(self, painter: QPainter) -> None:
         look = theme.current()

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.analysis.neurons import THRESHOLD, NeuronFrequencies, neuron_frequencies
+from engine.fourier import components, frequencies
 from engine.replay import activations
 from engine.runfile import Run
 
@@ -142,13 +143,23 @@ def _by(key: Floats, rows: NDArray[np.intp]) -> tuple[int, ...]:
     return tuple(int(n) for n in rows[np.argsort(key[rows], kind="stable")])
 
 
+def by_frequencies(coefficients: Floats) -> Floats:
+    """Cosines and sines of a frequency together, along both axes.  (p, p) -> (p // 2 + 1, p // 2 + 1)"""
+    p = len(coefficients)
+    edges = [0, *(components(p, k).start for k in frequencies(p))]
+    squares = np.add.reduceat(np.add.reduceat(coefficients**2, edges, axis=0), edges, axis=1)
+    norms: Floats = np.sqrt(squares)
+    return norms
+
+
 @dataclass(frozen=True)
 class NeuronDetail:
     """One neuron at a checkpoint.
 
     activation : (p, p), row a, column b   limit : the largest activation at the checkpoint that fixes the colours
     frequency, fve, phase : best frequency (0: dead), its share of the centred variance, φ in radians
-    by_frequency : (p // 2,) share of every frequency      spectrum : (p, p) |2-D Fourier coefficients|, centred
+    by_frequency : (p // 2,) share of every frequency
+    spectrum : (p // 2 + 1, p // 2 + 1) norm of the 2-D Fourier coefficients by frequency of a and of b, centred
     settled_frequency : the frequency at the checkpoint that fixes order and axes
     keys : the run's key frequencies there
     """
@@ -175,7 +186,7 @@ def neuron_detail(run: Run, step: int, layout_step: int, layer: int, index: int)
     difference = run.config.operation == "subtract"
     layout = wall_layout(run, layout_step, layer)
     then = activations(run, layout_step).mlp_post[layer][:, index]
-    spectrum = np.abs(spectrum_2d((values - values.mean()).reshape(p, p)))
+    spectrum = by_frequencies(spectrum_2d((values - values.mean()).reshape(p, p)))
     phase = float(sum_phases(values, found.frequency, p, difference)[0])
     return NeuronDetail(
         activation=values.reshape(p, p),

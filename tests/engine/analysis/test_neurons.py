@@ -24,7 +24,7 @@ def test_that_a_planted_neuron_has_its_frequency(p: int) -> None:
         found = from_values(np.stack([wave, wave * -2], axis=1), p)
         assert found.frequency.tolist() == [k, k]
         assert found.fve == pytest.approx([1, 1], abs=1e-12)
-        assert found.keys() == {k: 2}
+        assert found.key_frequencies() == {k: 2}
 
 
 def test_that_a_dead_neuron_has_no_frequency() -> None:
@@ -35,7 +35,7 @@ def test_that_a_dead_neuron_has_no_frequency() -> None:
     assert found.frequency.tolist()[:2] == [0, 0]
     assert found.fve.tolist()[:2] == [0, 0]
     assert found.frequency[2] > 0
-    assert 0 not in found.keys(threshold=0.0)
+    assert 0 not in found.key_frequencies(threshold=0.0)
 
 
 @pytest.mark.parametrize("p", [5, 6])
@@ -67,12 +67,12 @@ def test_that_the_authors_model_has_the_published_numbers(golden: Path) -> None:
     pairs = torch.cartesian_prod(torch.arange(113), torch.arange(113))
     logits = forward({n: t.double() for n, t in w.items()}, pairs, c, kept)[:, :113].numpy()
     neurons = from_values(kept["mlp_post"][0].numpy(), 113)
-    assert {str(k): n for k, n in neurons.keys().items()} == expected["key_frequencies"]
+    assert {str(k): n for k, n in neurons.key_frequencies().items()} == expected["key_frequencies"]
     assert neurons.frequency[:8].tolist() == expected["neuron_freq_first8"]
     assert neurons.fve[:8] == pytest.approx(expected["neuron_fve_first8"], rel=1e-9)
     assert neurons.fve.mean() == pytest.approx(expected["fve_mean"], rel=1e-9)
     train, test = examples("add", 113, 0.3, 1)
-    part, everything = sum_part(logits, 113, neurons.keys()), sum_part(logits, 113, frequencies(113))
+    part, everything = sum_part(logits, 113, neurons.key_frequencies()), sum_part(logits, 113, frequencies(113))
     for name, got in {
         "loss_train": cross_entropy(logits, train, 113),
         "loss_test": cross_entropy(logits, test, 113),

@@ -1,0 +1,149 @@
+"""Unwrapped thumbnails, phases and the neuron's page on planted waves, and on a trained run."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine import recording
+from engine.analysis.curves import DRAWN, loss_curves, thinned
+from engine.analysis.embedding import embedding_spectrum
+from engine.analysis.neurons import neuron_frequencies
+from engine.analysis.wall import (
+    area_pool,
+    by_frequencies,
+    neuron_detail,
+    neuron_wall,
+    sum_phases,
+    unwrapping,
+    wall_layout,
+)
+from engine.config import Config
+from engine.fourier import components, spectrum_2d
+from engine.runfile import Run
+
+
+@pytest.fixture(scope="module", params=["add", "subtract", "random"])
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    path = tmp_path_factory.mktemp("wall") / "run.h5"
+    config = Config(
+        operation=request.param, p=11, train_fraction=0.6, d_model=16, n_heads=2, d_mlp=20, lr=1e-2, epochs=150,
+        checkpoint_every=50, dense_every=0, transition_every=0, device="cpu",
+    )  # fmt: skip
+    for _ in recording.start(config, path).events():
+        pass
+    return Run.open(path, probe=False)
+
+
+@pytest.mark.parametrize("p", [7, 12, 59])
+def test_that_unwrapping_turns_every_frequency_into_the_first(p: int) -> None:
+    a = np.arange(p)
+    for k in range(1, p // 2 + 1):
+        order = unwrapping(p, k)
+        assert sorted(order) == list(range(p))
+        assert (np.diff(k * order % p) >= 0).all()
+        if np.gcd(k, p) == 1:
+            assert np.cos(2 * np.pi * k * order / p) == pytest.approx(np.cos(2 * np.pi * a / p), abs=1e-9)
+
+
+@pytest.mark.parametrize(("p", "size"), [(113, 20), (59, 59), (11, 40)])
+def test_that_pooling_averages_by_area(p: int, size: int) -> None:
+    pool = area_pool(p, size)
+    assert pool.shape == (size, p)
+    assert pool.sum(axis=1) == pytest.approx(np.ones(size), rel=1e-6)
+    assert pool.sum(axis=0) == pytest.approx(np.full(p, size / p), rel=1e-4)
+
+
+@pytest.mark.parametrize("difference", [False, True])
+def test_that_a_planted_phase_is_found(difference: bool) -> None:
+    p = 13
+    a, b = np.divmod(np.arange(p * p), p)
+    s = a - b if difference else a + b
+    phases = np.array([-2.0, 0.3, 3.0])
+    k = np.array([1, 3, 6])
+    values = 1 + np.cos(2 * np.pi * k * s[:, None] / p - phases)
+    # arg Σ N e^(−iws) of cos(ws − φ) is −φ: the wave's own phase
+    assert sum_phases(values, k, p, difference) == pytest.approx(-phases)
+    assert np.isnan(sum_phases(values, np.zeros(3, np.int64), p)).all()
+
+
+def test_that_a_wall_holds_every_neuron_once_in_sorted_groups(run: Run) -> None:
+    last = run.n_checkpoints - 1
+    wall = neuron_wall(run, 1, last, 16, True)
+    layout = wall_layout(run, last)
+    assert sorted(n for group in wall.layout.groups for n in group.neurons) == list(range(20))
+    assert wall.tiles.shape == (20, 16, 16)
+    found = neuron_frequencies(run, last)
+    for group in layout.groups:
+        for n in group.neurons:
+            assert (found.fve[n] >= 0.85) == (group.frequency > 0)
+            assert group.frequency in (0, found.frequency[n])
+        if group.frequency:
+            phases = layout.phase[list(group.neurons)]
+            assert (np.diff(phases) >= 0).all()
+    assert neuron_wall(run, 0, last, 16, True).layout == wall.layout or layout is wall.layout
+
+
+def test_that_a_tile_is_the_heat_map_at_its_own_size(run: Run) -> None:
+    last, p = run.n_checkpoints - 1, 11
+    wall = neuron_wall(run, last, last, p, True)
+    for n in (0, 7):
+        detail = neuron_detail(run, last, last, 0, n)
+        order = unwrapping(p, detail.settled_frequency)
+        expected = np.clip(detail.activation[np.ix_(order, order)] * 255 / wall.layout.limit, 0, 255)
+        assert np.abs(wall.tiles[n].astype(float) - expected).max() <= 1.0
+
+
+def test_that_a_neurons_page_agrees_with_the_table_of_all(run: Run) -> None:
+    for step in (0, run.n_checkpoints - 1):
+        found = neuron_frequencies(run, step)
+        for n in range(20):
+            detail = neuron_detail(run, step, run.n_checkpoints - 1, 0, n)
+            assert detail.frequency == found.frequency[n]
+            assert detail.fve == pytest.approx(found.fve[n], rel=1e-9)
+            assert detail.by_frequency == pytest.approx(found.by_frequency[n], rel=1e-9)
+
+
+@pytest.mark.parametrize("p", [5, 6])
+def test_that_norms_by_frequency_keep_the_power(p: int) -> None:
+    f = spectrum_2d(np.random.default_rng(0).normal(size=(p, p)))
+    norms = by_frequencies(f)
+    assert norms.shape == (p // 2 + 1, p // 2 + 1)
+    assert (norms**2).sum() == pytest.approx((f**2).sum())
+    assert norms[1, 2] ** 2 == pytest.approx((f[components(p, 1), components(p, 2)] ** 2).sum())
+
+
+def test_that_the_embedding_spectrum_has_its_norms_and_the_keys(run: Run) -> None:
+    last = run.n_checkpoints - 1
+    found = embedding_spectrum(run, 0, last)
+    w = run.weight("W_E", 0)[:11].astype(float)
+    w -= w.mean(axis=0)
+    assert (found.norm**2).sum() == pytest.approx((w**2).sum())
+    assert found.keys == tuple(neuron_frequencies(run, last).key_frequencies())
+
+
+def test_that_curves_end_at_the_checkpoint_asked_for(run: Run) -> None:
+    found = loss_curves(run, 2)
+    assert found.train_loss is not None
+    assert found.train_loss.epochs.tolist() == [0, 50]
+    assert found.train_loss_all is not None
+    assert found.train_loss_all.epochs[-1] == 49
+    assert found.test_loss_all is not None
+    assert found.test_loss_all.epochs.tolist() == [0, 10, 20, 30, 40]
+
+
+def test_that_thinning_keeps_ends_and_extremes() -> None:
+    y = np.random.default_rng(0).normal(size=40_000)
+    y[12_345], y[23_456] = 99, -99
+    curve = thinned(np.arange(40_000.0), y)
+    assert len(curve.epochs) <= DRAWN + 2
+    assert {99, -99, y[0], y[-1]} <= set(curve.values)
+
+
+def test_that_one_file_tells_of_a_run_without_neurons_that_carry(tmp_path: Path) -> None:
+    config = Config(p=11, d_model=8, n_heads=2, d_mlp=6, epochs=0, train_fraction=0.5, device="cpu")
+    for _ in recording.start(config, tmp_path / "run.h5").events():
+        pass
+    run = Run.open(tmp_path / "run.h5", probe=False)
+    assert embedding_spectrum(run, 0, 0).keys == ()
+    assert [group.frequency for group in wall_layout(run, 0).groups] == [0]
