@@ -33,12 +33,8 @@ class FastStep:
         """weights, gradients : by name, as `shapes(config)`   pairs : (n, 2)   labels : (n,)"""
         self._p, self._heads, self._d_head = config.p, config.n_heads, config.head_size
         self._w, self._g = weights, gradients
-        by_a = torch.argsort(pairs[:, 0] * config.p + pairs[:, 1])
-        self._a, self._b, self._labels = (
-            pairs[by_a, 0].contiguous(),
-            pairs[by_a, 1].contiguous(),
-            labels[by_a],
-        )
+        self._a, self._b = pairs.T.contiguous()
+        self._labels = labels
         vocab = config.d_vocab + -config.d_vocab % PAD
         dtype = weights["W_E"].dtype
         self._unembed = torch.zeros(config.d_model, vocab, dtype=dtype)  # W_U, padded with zero columns
