@@ -6,7 +6,7 @@ import sys
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: spinning threads cost 8x beside a busy neighbour
 
 
-DRAWING = ("screenshot",)
+DRAWING = ("screenshot", "bench")
 
 
 def main() -> int:

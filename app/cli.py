@@ -187,10 +187,39 @@ def parser() -> argparse.ArgumentParser:
     picture.add_argument("--neuron", type=int, metavar="K", help="the neuron on show (of the last layer)")
     picture.add_argument("--theme", choices=("dark", "light"), default="dark")
     picture.set_defaults(run=_screenshot)
+    bench = verbs.add_parser("bench", help=VERBS["bench"], description=VERBS["bench"])
+    bench.add_argument("what", choices=("lateness",), help="lateness: of the event loop while a run is trained")
+    bench.add_argument("--json", action="store_true", help="print one JSON object")
+    bench.set_defaults(run=_bench)
     return top
 
 
-VERBS = {"screenshot": "Write a picture of the whole window on a run; needs no display."}
+VERBS = {
+    "screenshot": "Write a picture of the whole window on a run; needs no display.",
+    "bench": "Measure the window on this machine.",
+}
+
+
+def _bench(options: argparse.Namespace) -> int:
+    import json
+    from dataclasses import asdict
+
+    if no_display() is not None:
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    if not _libraries_are_there(offscreen=no_display() is not None):
+        return 1
+    _application("dark")
+    from app.bench import lateness
+
+    found = {name: asdict(value) for name, value in lateness().items()}
+    if options.json:
+        print(json.dumps(found))
+        return 0
+    for name, value in found.items():
+        print(
+            f"{name:16} p50 {value['p50_ms']:5.1f} ms   p95 {value['p95_ms']:5.1f} ms   max {value['max_ms']:5.1f} ms"
+        )
+    return 0
 
 
 def _screenshot(options: argparse.Namespace) -> int:

@@ -33,6 +33,7 @@ from engine.runfile import Run, RunError
 
 DEMONSTRATION = RESOURCES / "demonstration.h5"
 RECENT = 8
+REDUCED = "A bundled run: its weights are rounded to float16, which moves recomputed losses by about 0.1 %."
 _LAYOUT_VERSION = 1
 DEMONSTRATION_EPOCH = 150  # in the middle of the transition
 
@@ -95,7 +96,7 @@ class MainWindow(QMainWindow):
         now = self.session.selection.run
         if now is not None and now != run:
             self._previous = now
-        self._status.setText("")
+        self.say(REDUCED if run.reduced_precision else "")
         self.session.show_run(run, epoch)
         self._back.setEnabled(self._previous is not None)
         self.timeline.slider.setFocus()
@@ -149,10 +150,6 @@ class MainWindow(QMainWindow):
         if run is None or not selection.n_checkpoints:
             return
         self._look_ahead(selection)
-        if run.reduced_precision:
-            self._status.setText(
-                "Demonstration run: its weights are rounded to float16, which moves recomputed losses by about 0.1 %."
-            )
 
     def _look_ahead(self, selection: Selection) -> None:
         """Compute what a finger on the slider will want next, in the direction it moves."""

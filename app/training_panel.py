@@ -40,6 +40,7 @@ from engine.estimate import Estimate, estimate
 from engine.training import Checkpoint, Progress
 
 _SYMBOLS = {"add": "a + b", "subtract": "a − b", "multiply": "a · b", "divide": "a / b", "x2xyy2": "a² + ab + b²"}
+_GROWTH_MS = 100
 _RATE_SECONDS = 5.0  # over which epochs a second are averaged
 
 
@@ -62,6 +63,10 @@ class TrainingPanel(QFrame):
         self._ask_estimate.setSingleShot(True)
         self._ask_estimate.setInterval(500)
         self._ask_estimate.timeout.connect(self._estimate)
+        self._tell_growth = QTimer(self)  # a fast run commits more often than the views can follow
+        self._tell_growth.setSingleShot(True)
+        self._tell_growth.setInterval(_GROWTH_MS)
+        self._tell_growth.timeout.connect(self._grow)
         compute.answered.connect(self._estimated)
         self._lay_out()
         session.changed.connect(self._show_shown)
@@ -212,7 +217,7 @@ class TrainingPanel(QFrame):
         if self.thread_in_training is not None:
             self.thread_in_training.stop()
             self.thread_in_training.wait()
-            self._ended(Ended("stopped"))
+            self._ended(self.thread_in_training, Ended("stopped"))
 
     def _is_training(self) -> bool:
         return self.thread_in_training is not None
@@ -220,6 +225,8 @@ class TrainingPanel(QFrame):
     is_training = property(_is_training)
 
     def _progressed(self, progress: Progress) -> None:
+        if self.sender() is not self.thread_in_training:
+            return  # late news of a run that was stopped
         now = time.perf_counter()
         self._recent.append((now, progress.epoch))
         while len(self._recent) > 2 and now - self._recent[0][0] > _RATE_SECONDS:
@@ -238,20 +245,22 @@ class TrainingPanel(QFrame):
     _train_accuracy = ""
 
     def _committed(self, checkpoint: Checkpoint) -> None:
-        thread = self.thread_in_training
         self._train_accuracy = f" · {100 * checkpoint.train.accuracy:.1f} % right"
+        if not self._tell_growth.isActive():
+            self._tell_growth.start()
+
+    def _grow(self) -> None:
+        thread = self.thread_in_training
         if thread is not None and thread.run_in_training is not None:
-            run = thread.run_in_training
-            self.session.grow(run, run.n_checkpoints)
+            self.session.grow(thread.run_in_training, thread.run_in_training.n_checkpoints)
 
     def _waiting(self, why: str) -> None:
         if why:
             self._state.setText(f"{why}: paused until there is space. Nothing is lost.")
 
-    def _ended(self, ended: Ended) -> None:
-        thread = self.thread_in_training
-        if thread is None:
-            return  # stopped already
+    def _ended(self, thread: TrainingThread, ended: Ended) -> None:
+        if thread is not self.thread_in_training:
+            return  # its end is known already
         self.thread_in_training = None
         thread.wait()
         thread.deleteLater()

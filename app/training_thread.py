@@ -32,10 +32,10 @@ class TrainingThread(QThread):
     progressed = Signal(object)  # Progress
     committed = Signal(object)  # Checkpoint
     waiting = Signal(str)  # for disk space; empty: no longer
-    ended = Signal(object)  # Ended
+    ended = Signal(object, object)  # this thread, Ended
 
     def __init__(self, make: Callable[[], Recording], parent: QObject | None = None) -> None:
-        """make : starts, resumes or forks; called in the thread, where its errors are reported by `ended`"""
+        """make : starts, resumes or forks; called in the thread; its errors are told by `ended`"""
         super().__init__(parent)
         self._make = make
         self._go = threading.Event()
@@ -63,7 +63,7 @@ class TrainingThread(QThread):
         try:
             recording = self._make()
         except Exception as error:
-            self.ended.emit(Ended("failed", str(error)))
+            self.ended.emit(self, Ended("failed", str(error)))
             return
         self.run_in_training = recording.run
         self.began.emit(recording.run)
@@ -75,14 +75,14 @@ class TrainingThread(QThread):
                 if self._stop.is_set():
                     break
             else:
-                self.ended.emit(Ended("finished"))
+                self.ended.emit(self, Ended("finished"))
                 return
         except Exception as error:
-            self.ended.emit(Ended("failed", str(error)))
+            self.ended.emit(self, Ended("failed", str(error)))
             return
         finally:
             events.close()
-        self.ended.emit(Ended("stopped"))
+        self.ended.emit(self, Ended("stopped"))
 
     def _tell(self, event: Progress | Checkpoint | NoSpace) -> None:
         if isinstance(event, NoSpace):

@@ -55,7 +55,8 @@ def parser() -> argparse.ArgumentParser:
         prog="grokscope",
         description="A microscope for grokking. Without a verb it opens the window; "
         "`main.py RUN.h5` opens it on a run.",
-        epilog="Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C.",
+        epilog="Two more verbs draw: screenshot and bench (see main.py screenshot --help). "
+        "Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C.",
     )
     verbs = top.add_subparsers(title="verbs", metavar="VERB", required=True)
 

@@ -95,7 +95,7 @@ class NeuronView(View):
         brightest = float(answer.activation.max())
         limit = answer.limit if self._hold.isChecked() else brightest or 1.0
         over = f" · brightest {brightest:.2g}, above the colours" if brightest > 1.5 * limit else ""
-        self._facts.setText(_facts(answer, p) + over)
+        self._facts.setText(_facts(answer, selection) + over)
         order = np.arange(p) if self._natural.isChecked() else unwrapping(p, answer.settled_frequency)
         self._image.setImage(answer.activation[np.ix_(order, order)].astype(np.float32), autoLevels=False)
         self._image.setRect(QRectF(-0.5, -0.5, p, p))
@@ -164,13 +164,14 @@ def _name(neuron: NeuronId, selection: Selection) -> str:
     return f"Neuron {neuron[1]}" if layers == 1 else f"Neuron {neuron[1]} of layer {neuron[0]}"
 
 
-def _facts(answer: NeuronDetail, p: int) -> str:
+def _facts(answer: NeuronDetail, selection: Selection) -> str:
     if not answer.frequency:
         return "It does not respond to its input here."
     text = f"explains {100 * answer.fve:.1f} % of its variance"
-    if answer.fve >= 0.5:
-        peak = answer.phase / (2 * math.pi) * p  # in units of k (a + b)
-        text += f" · phase φ = {math.degrees(answer.phase):.0f}° (peak at k(a + b) ≡ {peak % p:.1f})"
+    if answer.phase is not None and answer.fve >= 0.5:
+        sum_or_difference = "a − b" if selection.run and selection.run.config.operation == "subtract" else "a + b"
+        peak = f" (peak at {sum_or_difference} = {answer.peak})" if answer.peak is not None else ""
+        text += f" · phase φ = {math.degrees(answer.phase):.0f}°{peak}"
     if answer.settled_frequency and answer.settled_frequency != answer.frequency:
         text += f" · axes unwrapped for k = {answer.settled_frequency}, its frequency at the reference checkpoint"
     return text

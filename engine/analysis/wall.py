@@ -17,6 +17,7 @@ from engine.analysis.neurons import THRESHOLD, NeuronFrequencies, neuron_frequen
 from engine.fourier import components, frequencies
 from engine.replay import activations
 from engine.runfile import Run
+from engine.tasks import TASKS
 
 Floats = NDArray[np.float64]
 
@@ -123,6 +124,13 @@ def sum_phases(values: NDArray[np.floating], frequency: NDArray[np.int64], p: in
     return phases
 
 
+def wave_peak(phase: float, k: int, p: int) -> int | None:
+    """The residue s nearest to the top of cos(w_k s + φ), or None where gcd(k, p) > 1 leaves several."""
+    if math.gcd(k, p) > 1:
+        return None
+    return round(-phase / (2 * math.pi) * p) * pow(k, -1, p) % p
+
+
 def unwrapping(p: int, k: int) -> NDArray[np.int64]:
     """Residues in the order of (k·a mod p, a); their natural order for k = 0.  (p,)"""
     a = np.arange(p)
@@ -157,7 +165,9 @@ class NeuronDetail:
     """One neuron at a checkpoint.
 
     activation : (p, p), row a, column b   limit : the largest activation at the checkpoint that fixes the colours
-    frequency, fve, phase : best frequency (0: dead), its share of the centred variance, φ in radians
+    frequency, fve : best frequency (0: dead), its share of the centred variance
+    phase, peak : φ in radians, and the residue of a ± b nearest to the top of the wave; None where the operation is
+        neither a sum nor a difference, the neuron is dead, or gcd(k, p) > 1 leaves no single residue (peak)
     by_frequency : (p // 2,) share of every frequency
     spectrum : (p // 2 + 1, p // 2 + 1) norm of the 2-D Fourier coefficients by frequency of a and of b, centred
     settled_frequency : the frequency at the checkpoint that fixes order and axes
@@ -168,7 +178,8 @@ class NeuronDetail:
     limit: float
     frequency: int
     fve: float
-    phase: float
+    phase: float | None
+    peak: int | None
     by_frequency: Floats
     spectrum: Floats
     settled_frequency: int
@@ -188,12 +199,14 @@ def neuron_detail(run: Run, step: int, layout_step: int, layer: int, index: int)
     then = activations(run, layout_step).mlp_post[layer][:, index]
     spectrum = by_frequencies(spectrum_2d((values - values.mean()).reshape(p, p)))
     phase = float(sum_phases(values, found.frequency, p, difference)[0])
+    known = TASKS[run.config.operation].basis in ("sum", "difference") and not math.isnan(phase)
     return NeuronDetail(
         activation=values.reshape(p, p),
         limit=float(then.max()) or 1.0,
         frequency=int(found.frequency[0]),
         fve=float(found.fve[0]),
-        phase=0.0 if math.isnan(phase) else phase,
+        phase=phase if known else None,
+        peak=wave_peak(phase, int(found.frequency[0]), p) if known else None,
         by_frequency=found.by_frequency[0],
         spectrum=spectrum,
         settled_frequency=int(layout.frequency[index]),

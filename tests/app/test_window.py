@@ -261,6 +261,20 @@ def test_that_a_finished_training_is_on_show_and_the_previous_run_one_click_away
     settle(shown)
 
 
+def test_that_the_late_end_of_a_stopped_training_does_not_touch_the_next(window: MainWindow, qtbot: QtBot) -> None:
+    fill(window, **SMALL, epochs=1_000_000)
+    with qtbot.waitSignal(window.panel.started, timeout=20_000):
+        window.panel.start()
+    window.panel.stop_and_wait()  # its `ended` is still on its way
+    fill(window, epochs=300)
+    window.panel.start()
+    assert window.panel.is_training
+    qtbot.waitUntil(lambda: not window.panel.is_training, timeout=30_000)
+    run = window.session.selection.run
+    assert run is not None
+    assert run.status().state == "finished"
+
+
 @pytest.mark.parametrize(
     ("name", "text"), [("p", "1"), ("p", "many"), ("train_fraction", "0"), ("train_fraction", "1.5"), ("betas", "0.9")]
 )

@@ -17,6 +17,7 @@ from engine.analysis.wall import (
     sum_phases,
     unwrapping,
     wall_layout,
+    wave_peak,
 )
 from engine.config import Config
 from engine.fourier import components, spectrum_2d
@@ -65,6 +66,17 @@ def test_that_a_planted_phase_is_found(difference: bool) -> None:
     # arg Σ N e^(−iws) of cos(ws − φ) is −φ: the wave's own phase
     assert sum_phases(values, k, p, difference) == pytest.approx(-phases)
     assert np.isnan(sum_phases(values, np.zeros(3, np.int64), p)).all()
+
+
+@pytest.mark.parametrize(("k", "p"), [(1, 13), (5, 13), (52, 113), (5, 12)])
+def test_that_the_peak_of_a_wave_is_where_it_is_highest(k: int, p: int) -> None:
+    s = np.arange(p)
+    for phase in (-3.0, -1.0, 0.0, 0.4, 2.9):
+        wave = np.cos(2 * np.pi * k * s / p + phase)
+        peak = wave_peak(phase, k, p)
+        assert peak is not None
+        assert wave[peak] == pytest.approx(wave.max())
+    assert wave_peak(0.0, 6, 12) is None
 
 
 def test_that_a_wall_holds_every_neuron_once_in_sorted_groups(run: Run) -> None:
