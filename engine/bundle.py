@@ -31,9 +31,9 @@ def write_bundle(run: Run, path: Path, steps: Sequence[int]) -> None:
         row: Arrays = {f"weights/{name}": run.weight(name, step).astype(np.float16) for name in shapes(run.config)}
         row["checkpoints/epoch"] = np.asarray(run.epochs[step], dtype=np.int64)
         for name in names:
-            values = run.scalars(name)
-            assert values is not None
-            row[f"checkpoints/{name}"] = np.asarray(values[step])
+            scalars = run.scalars(name)
+            assert scalars is not None
+            row[f"checkpoints/{name}"] = np.asarray(scalars[step])
         checksums.append(crc32(row.items()))
         for name, value in row.items():
             rows.setdefault(name, []).append(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from engine.config import Config, ConfigError
-from engine.runfile import Arrays, Origin, Run, RunError, Status, crc32
+from engine.runfile import Arrays, Origin, Run, RunError, Status
 from engine.runwriter import NoSpace, RunWriter
 from engine.training import Checkpoint, Progress, Start, Trainer, events
 
@@ -37,7 +37,7 @@ class Recording:
         """What is committed so far, readable while training goes on."""
         return self.writer.run
 
-    def events(self) -> Iterator[Progress | Checkpoint | NoSpace]:
+    def events(self) -> Generator[Progress | Checkpoint | NoSpace, None, None]:
         """The trainer's events; a `Checkpoint` is committed before it is yielded.
 
         `NoSpace` means that the disk refused a checkpoint: the next `next` tries again. Leaving the loop stops
@@ -80,6 +80,8 @@ def resume(path: str | Path, epochs: int | None = None, device: str | None = Non
     Raises `RunError`, `ConfigError`, `TrainingError`.
     """
     run = Run.open(path)
+    if run.status().state == "running":
+        raise RunError(f"{path} is being written by another process; stop that training first.")
     changes = {"epochs": epochs, "device": device}
     config = _changed(run.config, {key: value for key, value in changes.items() if value is not None})
     begin = None
@@ -87,14 +89,20 @@ def resume(path: str | Path, epochs: int | None = None, device: str | None = Non
         last = int(run.epochs[-1])
         if config.epochs <= last:
             raise RunError(f"{path} has reached epoch {last} already; give a later last epoch with --epochs.")
-        optimizer = _checked(run, run.optimizer())
+        optimizer = run.optimizer()
+        if optimizer is None:
+            raise RunError(f"{path} holds no optimiser state; start a new run from its weights with --init.")
         begin = Start(last, run.weights(-1), optimizer, run.origin.warmup_from, announced=True)
     elif run.origin.parent is not None:
         raise RunError(f"{path} was stopped before its first checkpoint; fork its parent again.")
     trainer = Trainer(config, begin, threads=int(run.segments[-1]["threads"]))
     _compare(run.segments[-1], trainer.environment(), say)
     run.close()
-    return Recording(trainer, RunWriter.resume(path, config, trainer.environment()), trainer.epoch)
+    writer = RunWriter.resume(path, config, trainer.environment())
+    if writer.run != run or writer.run.n_checkpoints != run.n_checkpoints:
+        writer.close(Status("interrupted", "stopped before its last epoch"))
+        raise RunError(f"{path} was written by another process just now; try again.")
+    return Recording(trainer, writer, trainer.epoch)
 
 
 def fork(
@@ -141,8 +149,9 @@ def _state_at(run: Run, step: int, say: Say) -> tuple[Arrays, int]:
     """The optimiser's state at a checkpoint, kept or replayed, and the threads it was computed with."""
     epoch = int(run.epochs[step])
     threads = int(_segment_at(run, epoch)["threads"])
-    if step == run.n_checkpoints - 1:
-        return _checked(run, run.optimizer()), threads
+    last = run.optimizer() if step == run.n_checkpoints - 1 else None
+    if last is not None:
+        return last, threads
     kept = [i for i in run.kept_optimizers() if i <= step]
     if not kept:
         raise RunError(f"{run.path} holds no optimiser state to go on from; fork with --optimizer fresh.")
@@ -163,14 +172,6 @@ def _state_at(run: Run, step: int, say: Say) -> tuple[Arrays, int]:
 def _segment_at(run: Run, epoch: int) -> dict[str, Any]:
     """The stretch of training, with its environment, that reached `epoch`."""
     return [s for s in run.segments if s["from_epoch"] < max(epoch, 1) or s is run.segments[0]][-1]
-
-
-def _checked(run: Run, state: Arrays | None) -> Arrays:
-    if state is None:
-        raise RunError(f"{run.path} holds no optimiser state; start a new run from its weights with --init.")
-    if crc32(state.items()) != run.optimizer_checksum():
-        raise RunError(f"{run.path}: its optimiser state is damaged; start from its weights with --init.")
-    return state
 
 
 def _compare(stored: Mapping[str, Any], here: Mapping[str, Any], say: Say) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import stat
 import subprocess
 import sys
 import threading
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +28,7 @@ FORMAT_VERSION = 1
 Arrays = dict[str, NDArray[Any]]
 SCALARS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")  # of a checkpoint, over p logits
 MOMENTS = ("exp_avg", "exp_avg_sq")
-_PROBE_SECONDS = 120
+_PROBE_SECONDS = 30
 
 
 class RunError(RuntimeError):
@@ -62,19 +65,34 @@ class Run:
     Only committed checkpoints are seen; `refresh` looks for new ones. Thread-safe.
     """
 
-    def __init__(self, path: Path, file: h5py.File) -> None:
-        """Takes an open file. Use `Run.open`. Raises `RunError`."""
+    def __init__(self, path: Path, file: h5py.File | None = None) -> None:
+        """Read through `file`, which belongs to somebody else; None: open it. Use `Run.open`. Raises `RunError`."""
         self.path = path
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()  # held by the writer while it lets go of the handle that both use
         self._file: h5py.File | None = file
-        self.id = str(file.attrs["run_id"])
-        self.config = _stored_config(path, file)
-        self.origin = Origin(**json.loads(str(file.attrs["origin"])))
-        self.segments: list[dict[str, Any]] = json.loads(str(file.attrs["segments"]))
-        self.reduced_precision = file["weights/W_E"].dtype == np.float16
+        self._own = file is None
+        self.id = ""
         self._epochs = np.zeros(0, dtype=np.int64)
-        check_structure(path, file, self.config)
-        self.refresh()
+        try:
+            if file is not None:
+                self._read_header(file)
+            self.refresh()
+        except BaseException:
+            self.close()
+            raise
+
+    def _read_header(self, file: h5py.File) -> None:
+        """What does not change while a file is open."""
+        with self._reading("what it is"):
+            run_id = str(file.attrs["run_id"])
+            if self.id not in ("", run_id):
+                raise RunError(f"{self.path} is another run by now; open it again.")
+            self.config = _stored_config(self.path, file)
+            self.origin = Origin(**json.loads(str(file.attrs["origin"])))
+            self.segments: list[dict[str, Any]] = json.loads(str(file.attrs["segments"]))
+            check_structure(self.path, file, self.config, self.origin)
+            self.reduced_precision = file["weights/W_E"].dtype == np.float16
+            self.id = run_id
 
     @classmethod
     def open(cls, path: str | Path, probe: bool = True) -> Run:
@@ -86,7 +104,7 @@ class Run:
         _refuse_what_is_no_file(path)
         if probe:
             probe_file(path)
-        return cls(path, open_file(path))
+        return cls(path)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Run) and other.id == self.id
@@ -97,12 +115,14 @@ class Run:
     # -- what is there -------------------------------------------------------------------------------------
 
     def refresh(self) -> int:
-        """Look for new checkpoints.  -> how many there are now"""
-        with self._lock:
+        """Look for new checkpoints, also where a resumed run has taken the file's place.  -> how many now"""
+        with self.lock, self._reading("its tables"):
+            if self._own and self._is_replaced():
+                self.close()
             file = self._h5
-            if file.swmr_mode and file.mode == "r":
-                _refresh_all(file)
-            n = int(file["committed"][()])
+            n = self._committed()
+            if self._follows():
+                _refresh_all(file)  # after `committed`: all else is at least as new
             if n != len(self._epochs):
                 self._epochs = file["checkpoints/epoch"][:n].astype(np.int64)
             return n
@@ -125,9 +145,12 @@ class Run:
         raise RunError(f"{self.path} has no checkpoint at epoch {epoch}; the nearest: {near or 'none'}.")
 
     def status(self) -> Status:
-        with self._lock:
+        written = is_being_written(self.path)  # asked first: a run may end just now
+        with self.lock, self._reading("its status"):
+            if self._own and self._is_replaced():
+                self.refresh()
             stored = Status(**json.loads(self._h5["status"][()].decode()))
-        if stored.state == "running" and not is_being_written(self.path):
+        if stored.state == "running" and not written:
             return Status("interrupted", "the program ended without closing the file")
         return stored
 
@@ -142,7 +165,8 @@ class Run:
 
     def weight(self, name: str, step: int) -> NDArray[np.float32]:
         """One parameter at a checkpoint."""
-        with self._lock:
+        step = range(self.n_checkpoints)[step]  # the last one is the last committed one
+        with self.lock:
             value: NDArray[np.float32] = self._row(f"weights/{name}", step).astype(np.float32, copy=False)
         if not np.isfinite(value).all():
             raise RunError(f"{self.path}: {name} is not finite at epoch {self._epochs[step]}; the file is damaged.")
@@ -161,51 +185,72 @@ class Run:
 
     def test_curve(self) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
         """(epochs, test losses over p + 1 logits), or None."""
-        with self._lock:
+        if not self.config.n_test:
+            return None
+        with self.lock:
             n = test_rows(self.config, self.origin, int(self._epochs[-1])) if self.n_checkpoints else 0
             epochs, losses = self._optional("curves/test_epoch", n), self._optional("curves/test_loss", n)
         return None if epochs is None or losses is None else (epochs.astype(np.int64), losses)
 
     def optimizer(self) -> Arrays | None:
-        """The optimiser's state at the last checkpoint, or None where the file has none."""
-        with self._lock:
+        """The optimiser's state at the last checkpoint, or None where the file has none.
+
+        None too where the writer has gone on since `refresh`: its place may hold another state by now.
+        Raises `RunError` for a damaged state.
+        """
+        with self.lock, self._reading("the optimiser's state"):
             if "optimizer" not in self._h5 or not self.n_checkpoints:
                 return None
-            return self._optimizer_row("slot", self.n_checkpoints % 2)
-
-    def optimizer_checksum(self) -> int:
-        """The stored checksum of `optimizer`."""
-        return int(self._row("optimizer/slot_crc32", self.n_checkpoints % 2))
+            state, sound = self._optimizer_row("slot", self.n_checkpoints % 2)
+            if self._committed() != self.n_checkpoints:
+                return None
+        if not sound:
+            raise RunError(f"{self.path}: its last optimiser state does not match its checksum; it is damaged.")
+        return state
 
     def kept_optimizers(self) -> list[int]:
         """Checkpoints whose full optimiser state is kept."""
-        with self._lock:
+        with self.lock, self._reading("the optimiser's states"):
             if "optimizer" not in self._h5:
                 return []
             flags = self._h5["checkpoints/optimizer_kept"][: self.n_checkpoints]
         return [int(i) for i in np.flatnonzero(flags)]
 
     def kept_optimizer(self, step: int) -> Arrays:
-        with self._lock:
-            return self._optimizer_row("kept", self.kept_optimizers().index(step))
+        """The state kept at that checkpoint. Raises `RunError` for a damaged one."""
+        state, sound = self._optimizer_row("kept", self.kept_optimizers().index(step))
+        if not sound:
+            raise RunError(
+                f"{self.path}: the optimiser state kept at epoch {self._epochs[step]} does not match its "
+                "checksum; it is damaged."
+            )
+        return state
 
     def checksum_errors(self) -> list[str]:
         """What does not match its stored checksum, one sentence each; reads every committed byte."""
         wrong = []
-        for step in range(self.n_checkpoints):
+        checks: list[tuple[Callable[[int], object], int]] = [
+            *((self._match_checksum, step) for step in range(self.n_checkpoints)),
+            *((self.kept_optimizer, step) for step in self.kept_optimizers()),
+            (lambda _: self.optimizer(), -1),
+        ]
+        for check, step in checks:
             try:
-                if self.checksum(step) != int(self._row("checkpoints/crc32", step)):
-                    wrong.append(f"the checkpoint at epoch {self._epochs[step]} does not match its checksum")
+                check(step)
             except RunError as error:
                 wrong.append(str(error))
-        kept = [("kept", i) for i in range(len(self.kept_optimizers()))]
-        for where, row in [("slot", self.n_checkpoints % 2), *kept] if self.optimizer() is not None else []:
-            if crc32(self._optimizer_row(where, row).items()) != int(self._row(f"optimizer/{where}_crc32", row)):
-                wrong.append(f"optimiser state {where} {row} does not match its checksum")
         return wrong
+
+    def _match_checksum(self, step: int) -> None:
+        if self.checksum(step) != int(self._row("checkpoints/crc32", step)):
+            raise RunError(f"{self.path}: the checkpoint at epoch {self._epochs[step]} does not match its checksum.")
 
     def checksum(self, step: int) -> int:
         """CRC-32 over everything a commit appended, recomputed from the file."""
+        with self.lock, self._reading(f"the checkpoint at epoch {self._epochs[step]}"):
+            return self._checksum(step)
+
+    def _checksum(self, step: int) -> int:
         first, last = (self._n_train_rows(step), self._n_train_rows(step + 1)) if step else (0, 0)
         rows: Arrays = {f"weights/{name}": self._row(f"weights/{name}", step) for name in shapes(self.config)}
         for name in ("epoch", "optimizer_kept", *SCALARS):
@@ -223,38 +268,71 @@ class Run:
 
     @property
     def _h5(self) -> h5py.File:
-        if self._file is None or not self._file:
-            self._file = open_file(self.path)
+        if not self._file:
+            self._file, self._own = open_file(self.path), True
+            try:
+                self._read_header(self._file)
+            except BaseException:
+                self.close()
+                raise
         return self._file
 
     def share(self, file: h5py.File | None) -> None:
         """Read through this handle from now on (the writer's); None: through a handle of its own."""
-        with self._lock:
-            self._file = file
+        with self.lock:
+            self.close()
+            self._file, self._own = file, file is None
 
     def close(self) -> None:
         """Let go of the file; the next read opens it again."""
-        with self._lock:
-            if self._file is not None and self._file and self._file.mode == "r":
+        with self.lock:
+            if self._own and self._file:
                 self._file.close()
             self._file = None
 
-    def _row(self, name: str, row: int) -> Any:
+    def _follows(self) -> bool:
+        """Whether the handle is one of its own on a file that somebody writes."""
+        return self._own and bool(self._h5.swmr_mode) and self._h5.mode == "r"
+
+    def _committed(self) -> int:
+        committed = self._h5["committed"]
+        if self._follows():
+            committed.refresh()
+        return int(committed[()])
+
+    def _is_replaced(self) -> bool:
+        """Whether the path leads to another file than the open one."""
+        if not self._file:
+            return False
         try:
-            with self._lock:
-                return self._h5[name][row]
-        except (OSError, KeyError, ValueError) as error:
-            raise RunError(f"{self.path}: cannot read {name}, row {row}: {_first_line(error)}") from None
+            return not os.path.samestat(os.fstat(self._file.id.get_vfd_handle()), os.stat(self.path))
+        except OSError:
+            return False
+
+    @contextlib.contextmanager
+    def _reading(self, what: str) -> Iterator[None]:
+        """HDF5's many ways to say that a file is damaged, as a `RunError`."""
+        try:
+            yield
+        except RunError:
+            raise
+        except (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
+            raise RunError(f"{self.path} is damaged: cannot read {what}: {_first_line(error)}") from None
+
+    def _row(self, name: str, row: int) -> Any:
+        with self.lock, self._reading(f"{name}, row {row}"):
+            return self._h5[name][row]
 
     def _optional(self, name: str, n: int) -> NDArray[Any] | None:
-        with self._lock:
+        with self.lock, self._reading(name):
             return self._h5[name][:n] if name in self._h5 else None
 
-    def _optimizer_row(self, where: str, row: int) -> Arrays:
+    def _optimizer_row(self, where: str, row: int) -> tuple[Arrays, bool]:
+        """A stored state and whether it matches its checksum."""
         state = {f"{m}/{name}": self._row(f"optimizer/{where}/{m}/{name}", row) for m in MOMENTS
                  for name in shapes(self.config)}  # fmt: skip
         state["step"] = np.asarray(self._row(f"optimizer/{where}/step", row))
-        return state
+        return state, crc32(state.items()) == int(self._row(f"optimizer/{where}_crc32", row))
 
     def _n_train_rows(self, n_checkpoints: int) -> int:
         return int(self._epochs[n_checkpoints - 1]) - self.origin.epoch if n_checkpoints else 0
@@ -277,34 +355,72 @@ def crc32(rows: Iterable[tuple[str, NDArray[Any]]]) -> int:
 
 
 def open_file(path: Path) -> h5py.File:
-    """The file for reading: plainly if it was closed, in SWMR mode if it is being written or was left behind."""
-    try:
-        return h5py.File(path, "r")
-    except OSError as plain:
+    """The file for reading: plainly if it was closed, in SWMR mode if it is being written or was left behind.
+
+    Never in SWMR mode without need: there HDF5 waits for ever for damaged metadata to become sound.
+    """
+    why = ""
+    for _ in range(2):  # its writer may come or go between the look and the opening
         try:
-            return h5py.File(path, "r", swmr=True, libver=("v110", "v110"))
-        except (OSError, ValueError):
-            raise RunError(f"{path} cannot be opened as a run file: {_first_line(plain)}") from None
+            if consistency_flags(path) & 4:
+                return h5py.File(path, "r", swmr=True, libver=("v110", "v110"))
+            return h5py.File(path, "r")
+        except (OSError, ValueError) as error:
+            why = _first_line(error)
+    raise RunError(f"{path} cannot be opened as a run file: {why}")
 
 
-def check_structure(path: Path, file: h5py.File, config: Config) -> None:
+def consistency_flags(path: Path) -> int:
+    """Of the superblock (HDF5 format, II.A): 0 closed in order, 1 open for writing, 4 in SWMR mode."""
+    with open(path, "rb") as file:
+        return int.from_bytes(file.read(12)[11:], "little")
+
+
+def check_structure(path: Path, file: h5py.File, config: Config, origin: Origin) -> None:
     """Shapes, types and lengths against the configuration, before memory is taken. Raises `RunError`."""
 
     def need(condition: bool, what: str) -> None:
         if not condition:
             raise RunError(f"{path} is damaged: {what}.")
 
+    def table(name: str, rows: int, shape: tuple[int, ...] = (), kinds: str = "iuf") -> None:
+        data = file.get(name)
+        if not isinstance(data, h5py.Dataset):
+            raise RunError(f"{path} is damaged: {name} is missing.")
+        need(data.shape[1:] == shape and data.ndim > 0, f"{name} has shape {data.shape[1:]}, not {shape}")
+        need(data.dtype.kind in kinds, f"{name} is {data.dtype}")
+        need(len(data) >= rows, f"{name} has {len(data)} rows, not {rows}")
+        need(rows <= 2 or rows * data.dtype.itemsize * int(np.prod(shape)) <= size, f"{name} is larger than the file")
+
+    size = path.stat().st_size
     need("committed" in file and "checkpoints/epoch" in file and "status" in file, "its tables are missing")
     n = int(file["committed"][()])
-    need(0 <= n <= len(file["checkpoints/epoch"]), f"{n} checkpoints are committed but fewer are there")
-    for name, shape in shapes(config).items():
-        data = file.get(f"weights/{name}")
-        need(isinstance(data, h5py.Dataset), f"weights/{name} is missing")
-        need(data.shape[1:] == shape, f"weights/{name} has shape {data.shape[1:]}, not {shape}")
-        need(data.dtype in (np.float32, np.float16), f"weights/{name} is {data.dtype}, not float32")
-        need(len(data) >= n, f"weights/{name} has {len(data)} rows for {n} checkpoints")
+    need(0 <= n <= size // 4, f"{n} checkpoints are more than its size allows")
+    table("checkpoints/epoch", n, kinds="iu")
     epochs = file["checkpoints/epoch"][:n]
     need(bool((np.diff(epochs) > 0).all()), "the epochs of its checkpoints do not ascend")
+    need(not n or epochs[0] >= origin.epoch >= 0, "its first checkpoint is before its beginning")
+    for name, shape in shapes(config).items():
+        table(f"weights/{name}", n, shape, "f")
+    for name in (*SCALARS, "crc32", "optimizer_kept"):
+        if f"checkpoints/{name}" in file:
+            table(f"checkpoints/{name}", n)
+    epoch = int(epochs[-1]) if n else origin.epoch
+    for name, rows in (
+        ("train_loss", epoch - origin.epoch),
+        ("test_epoch", test_rows(config, origin, epoch)),
+        ("test_loss", test_rows(config, origin, epoch)),
+    ):
+        if f"curves/{name}" in file:
+            table(f"curves/{name}", rows)
+    if "optimizer" in file:
+        table("checkpoints/optimizer_kept", n)
+        for where, rows in (("slot", 2), ("kept", int(file["checkpoints/optimizer_kept"][:n].astype(bool).sum()))):
+            for name, shape in shapes(config).items():
+                for moment in MOMENTS:
+                    table(f"optimizer/{where}/{moment}/{name}", rows, shape, "f")
+            table(f"optimizer/{where}/step", rows)
+            table(f"optimizer/{where}_crc32", rows)
 
 
 def probe_file(path: Path) -> None:
@@ -315,6 +431,7 @@ def probe_file(path: Path) -> None:
             [sys.executable, "-I", str(probe), str(path)],
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=_PROBE_SECONDS,
         )
     except subprocess.TimeoutExpired:
@@ -327,16 +444,22 @@ def probe_file(path: Path) -> None:
 
 
 def _refuse_what_is_no_file(path: Path) -> None:
-    if path.is_dir():
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise RunError(f"{path} does not exist; check the name, or train one with: train --out {path}.") from None
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} cannot be opened: {getattr(error, 'strerror', None) or error}.") from None
+    if stat.S_ISDIR(mode):
         raise RunError(f"{path} is a folder; give a run file such as run.h5.")
-    if not path.exists():
-        raise RunError(f"{path} does not exist; check the name, or train one with: train --out {path}.")
+    if not stat.S_ISREG(mode):
+        raise RunError(f"{path} is not a file; give a run file such as run.h5.")
 
 
 def _stored_config(path: Path, file: h5py.File) -> Config:
     try:
         return Config.from_json(str(file.attrs["config"]))
-    except (ConfigError, KeyError, ValueError) as error:
+    except (ConfigError, KeyError, ValueError, TypeError) as error:
         raise RunError(f"{path}: its configuration is not readable: {_first_line(error)}") from None
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.config import Config
-from engine.lock import Busy, WriterLock
+from engine.lock import Busy, WriterLock, real_path
 from engine.models.transformer import shapes
 from engine.runfile import (
     FORMAT,
@@ -33,8 +33,8 @@ from engine.runfile import (
     Run,
     RunError,
     Status,
+    consistency_flags,
     crc32,
-    open_file,
     test_rows,
 )
 from engine.training import Checkpoint
@@ -45,6 +45,7 @@ SPARE_BYTES = 8 * 2**20  # beyond the next commits, what must be free before one
 _CURVE_CHUNK = 4096
 _STATUS_BYTES = 1024
 _LIBVER = ("v110", "v110")
+_PAGE = 4096  # no piece of metadata lies on two pages of the disk cache: a kill cannot tear it
 
 
 class NoSpace(RuntimeError):
@@ -77,36 +78,36 @@ class RunWriter:
     def __init__(self, path: Path, lock: WriterLock, config: Config, origin: Origin) -> None:
         self.path, self.config, self.origin = path, config, origin
         self._lock = lock
-        self._file = h5py.File(path, "r+", libver=_LIBVER)
-        self._data = _datasets(self._file)
-        self._committed = int(self._data["committed"][()])
-        self._file.swmr_mode = True
-        self.run = Run(path, self._file)
-        self._commit_bytes = 4 * 5 * sum(int(np.prod(s)) for s in shapes(config).values()) + 2**16
+        self._commit_bytes = _commit_bytes(config)
         self._ballast = path.with_name(f".{path.name}.ballast")
-        self._load_ballast()
+        self._file: h5py.File | None = None  # as after a write error
+        try:
+            self._load_ballast()
+            self._file = _open_for_writing(path)
+            self._data = _datasets(self._file)
+            self._committed = int(self._data["committed"][()])
+            self.run = Run(path, self._file)
+        except BaseException:
+            self._ballast.unlink(missing_ok=True)
+            if self._file is not None:
+                self._file.close()
+            raise
 
     @classmethod
     def create(cls, path: str | Path, config: Config, origin: Origin, environment: Mapping[str, Any]) -> RunWriter:
         """A new, empty run. Raises `RunError` if the file is there, or cannot be."""
-        path = Path(path)
-        lock = _lock(path)
-        try:
+        path = real_path(Path(path))
+        with _writing(path) as lock:
             if path.exists():
                 raise RunError(f"{path} exists already; choose another name, or go on with: train --resume {path}.")
-            temporary = _temporary(path)
-            with _removed_on_error(temporary), h5py.File(temporary, "w", libver=_LIBVER) as file:
+            _need_space(path, config)
+            with _new_file(path) as file:
                 _skeleton(file, config, origin, str(uuid.uuid4()), [_segment(origin.epoch, environment)])
-                _flush(file)
-                _fsync(file.id.get_vfd_handle())
-            _replace(temporary, path)
-            _sync_folder(path)
-            return cls(path, lock, config, origin)
-        except BaseException as error:
-            lock.release()
-            if isinstance(error, OSError | ValueError):
-                raise RunError(f"{path} cannot be written: {_reason(error)}.") from None
-            raise
+            try:
+                return cls(path, lock, config, origin)
+            except BaseException:
+                path.unlink(missing_ok=True)  # nothing is in it yet
+                raise
 
     @classmethod
     def resume(cls, path: str | Path, config: Config, environment: Mapping[str, Any]) -> RunWriter:
@@ -114,27 +115,16 @@ class RunWriter:
 
         Raises `RunError`.
         """
-        path = Path(path)
-        lock = _lock(path)
-        try:
+        path = real_path(Path(path))
+        with _writing(path) as lock:
             with contextlib.closing(Run.open(path)) as old:
                 origin = old.origin
-                temporary = _temporary(path)
                 last = int(old.epochs[-1]) if old.n_checkpoints else origin.epoch
-                segments = [*old.segments, _segment(last, environment)]
-                with _removed_on_error(temporary), h5py.File(temporary, "w", libver=_LIBVER) as new:
-                    _skeleton(new, config, origin, old.id, segments)
+                _need_space(path, config, path.stat().st_size)
+                with _new_file(path, old) as new:
+                    _skeleton(new, config, origin, old.id, [*old.segments, _segment(last, environment)])
                     _copy_committed(old, new)
-                    _flush(new)
-                    _fsync(new.id.get_vfd_handle())
-            _replace(temporary, path)
-            _sync_folder(path)
             return cls(path, lock, config, origin)
-        except BaseException as error:
-            lock.release()
-            if isinstance(error, OSError):
-                raise RunError(f"{path} cannot be gone on with: {_reason(error)}.") from None
-            raise
 
     def append(self, checkpoint: Checkpoint) -> None:
         """Write and commit one checkpoint.
@@ -142,11 +132,10 @@ class RunWriter:
         Raises `NoSpace` when the disk refused it: nothing false is committed, and it can be called again
         with the same checkpoint once there is space.
         """
-        if not self._file:
-            self._reopen()
-        if shutil.disk_usage(self.path.parent).free < BALLAST_COMMITS * self._commit_bytes + SPARE_BYTES:
-            raise NoSpace(f"the disk of {self.path} is full")
+        self._refuse_a_full_disk()
         try:
+            if self._file is None:
+                self._reopen()
             self._load_ballast()
             self._append(checkpoint)
         except (OSError, RuntimeError) as error:
@@ -154,13 +143,30 @@ class RunWriter:
             raise NoSpace(f"{self.path} could not be written ({_reason(error)})") from None
         self.run.refresh()
 
+    def _refuse_a_full_disk(self) -> None:
+        need = self._commit_bytes + SPARE_BYTES
+        try:
+            if not self._ballast.exists():
+                need += BALLAST_COMMITS * self._commit_bytes
+            if shutil.disk_usage(self.path.parent).free >= need:
+                return
+        except OSError as error:
+            raise NoSpace(f"{self.path} could not be written ({_reason(error)})") from None
+        raise NoSpace(f"the disk of {self.path} is full")
+
     def _append(self, c: Checkpoint) -> None:
         n, data = self._committed, self._data
+        first, test_first = self._curve_ends()
+        if n and c.epoch == int(data["checkpoints/epoch"][n - 1]):  # its commit was written but not synced
+            _write(data["committed"], (), n)
+            self._sync()
+            return
+        if first + len(c.train_losses) != c.epoch - self.origin.epoch:
+            raise ValueError(f"a checkpoint at epoch {c.epoch} does not follow the {n} that {self.path} holds.")
         kept = n == 0 or c.epoch // KEEP_EVERY > int(data["checkpoints/epoch"][n - 1]) // KEEP_EVERY
         rows = _checkpoint_rows(c, kept)
         for name, value in rows.items():
             _grow(data[name], n, value)
-        first, test_first = self._curve_ends()
         curves = {
             "curves/train_loss": (first, c.train_losses),
             "curves/test_epoch": (test_first, c.test_epochs),
@@ -194,80 +200,81 @@ class RunWriter:
         epoch = int(self._data["checkpoints/epoch"][self._committed - 1])
         return epoch - self.origin.epoch, test_rows(self.config, self.origin, epoch)
 
-    def set_status(self, status: Status) -> None:
-        text = json.dumps(asdict(replace(status, message=status.message[:300]))).encode()
-        _write(self._data["status"], (), text[:_STATUS_BYTES])
+    def _set_status(self, status: Status) -> None:
+        message = status.message[:300]
+        while len(text := json.dumps(asdict(replace(status, message=message))).encode()) > _STATUS_BYTES:
+            message = message[: len(message) // 2]
+        _write(self._data["status"], (), text)
 
     def close(self, status: Status) -> None:
         """Say how it ended and let go. Never raises: what is committed is safe whatever happens here."""
+        if not self._lock.held:
+            return
         try:
-            with contextlib.suppress(OSError, RuntimeError):
-                if not self._file:
-                    self._reopen()
-                self.set_status(status)
-                self._sync()
+            for _ in range(2):  # the second time through a new handle
+                try:
+                    if self._file is None:
+                        self._reopen()
+                    self._set_status(status)
+                    self._sync()
+                    break
+                except (OSError, RuntimeError):
+                    self._abandon()
         finally:
             self._abandon()
-            self._ballast.unlink(missing_ok=True)
             self._lock.release()
 
     # -- after a write error -------------------------------------------------------------------------------
 
     def _abandon(self) -> None:
         """Never write on this handle again: free the ballast, drop the datasets, close. Reading goes on elsewhere."""
-        self._ballast.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._ballast.unlink(missing_ok=True)
         self._data = {}
-        with contextlib.suppress(OSError, RuntimeError):
-            self._file.close()
-        self.run.share(None)
+        with self.run.lock:
+            self.run.share(None)
+            file, self._file = self._file, None
+            with contextlib.suppress(OSError, RuntimeError):
+                if file is not None:
+                    file.close()
 
     def _reopen(self) -> None:
-        """Open again with everything past the committed rows cut off. Raises `NoSpace` if that fails."""
-        try:
-            self._file = h5py.File(self.path, "r+", libver=_LIBVER)
-        except OSError:
-            self._salvage()
-        try:
+        """A new handle. What lies past the committed rows is overwritten by the next commit."""
+        with self.run.lock:
+            self.run.close()  # HDF5 opens nothing for writing that the same process reads
+            if consistency_flags(self.path):
+                self._salvage()
+            try:
+                self._file = _open_for_writing(self.path)
+            except OSError:  # somebody else in this process reads it
+                self._salvage()
+                self._file = _open_for_writing(self.path)
             self._data = _datasets(self._file)
-            _cut(self._data, self._committed, *self._curve_ends())
-            self._file.swmr_mode = True
+            self._committed = int(self._data["committed"][()])  # one more if only its last sync failed
             self.run.share(self._file)
-        except (OSError, RuntimeError) as error:
-            self._abandon()
-            raise NoSpace(f"{self.path} could not be opened again ({_reason(error)})") from None
 
     def _salvage(self) -> None:
-        """The handle could not be closed cleanly: copy the committed part into a new file, as a resume does."""
-        temporary = _temporary(self.path)
-        try:
-            with (
-                contextlib.closing(Run(self.path, open_file(self.path))) as old,
-                _removed_on_error(temporary),
-                h5py.File(temporary, "w", libver=_LIBVER) as new,
-            ):
-                _skeleton(new, self.config, self.origin, old.id, old.segments)
-                _copy_committed(old, new)
-                _fsync(new.id.get_vfd_handle())
-            _replace(temporary, self.path)
-            self._file = h5py.File(self.path, "r+", libver=_LIBVER)
-        except (OSError, RuntimeError, RunError) as error:
-            raise NoSpace(f"{self.path} could not be opened again ({_reason(error)})") from None
+        """HDF5 still holds the failed file: copy the committed part into a new one, as a resume does."""
+        _need_space(self.path, self.config, self.path.stat().st_size)
+        with contextlib.closing(Run(self.path)) as old, _new_file(self.path, old) as new:
+            _skeleton(new, self.config, self.origin, old.id, old.segments)
+            _copy_committed(old, new)
 
     def _load_ballast(self) -> None:
         """Space set aside, freed when the disk is full so that the file can be closed in order."""
-        if self._ballast.exists():
+        size = BALLAST_COMMITS * self._commit_bytes if hasattr(os, "posix_fallocate") else 0
+        if self._ballast.exists() and self._ballast.stat().st_size == size:
             return
         with open(self._ballast, "wb") as file:
-            if hasattr(os, "posix_fallocate"):
-                try:
-                    os.posix_fallocate(file.fileno(), 0, BALLAST_COMMITS * self._commit_bytes)
-                except OSError:
-                    self._ballast.unlink(missing_ok=True)
-                    raise
+            try:
+                if size:
+                    os.posix_fallocate(file.fileno(), 0, size)
+            except OSError:
+                self._ballast.unlink(missing_ok=True)
+                raise
 
     def _sync(self) -> None:
-        _flush(self._file)
-        _fsync(self._file.id.get_vfd_handle())
+        _sync_file(self._file)
 
 
 def _checkpoint_rows(c: Checkpoint, kept: bool) -> Arrays:
@@ -327,16 +334,19 @@ def _copy_committed(old: Run, new: h5py.File) -> None:
     n = old.n_checkpoints
     data = _datasets(new)
     ends = _row_counts(old, data)
-    with old._lock:
+    with old.lock:
         source = old._h5
+        missing = [name for name in data if name not in source]
+        if missing:
+            raise RunError(f"{old.path} holds no {missing[0]}; start a new run from its weights with --init.")
         for name, target in data.items():
-            if name in ends and name in source:
+            if name in ends:
                 _resize(target, ends[name])
                 step = max(1, 2**24 // max(1, target.dtype.itemsize * int(np.prod(target.shape[1:]))))
                 for row in range(0, ends[name], step):
                     _write(target, slice(row, row + step), source[name][row : min(row + step, ends[name])])
         slot = n % 2
-        for name in (k for k in data if k.startswith("optimizer/slot") and k in source and n):
+        for name in (k for k in data if k.startswith("optimizer/slot") and n):
             _write(data[name], slot, source[name][slot])
     _write(data["committed"], (), n)
 
@@ -367,13 +377,6 @@ def _committed_rows(data: Mapping[str, h5py.Dataset], n: int, kept: int, train: 
     return counts
 
 
-def _cut(data: Mapping[str, h5py.Dataset], n: int, train: int, test: int) -> None:
-    kept = int(data["checkpoints/optimizer_kept"][:n].sum())
-    for name, rows in _committed_rows(data, n, kept, train, test).items():
-        if len(data[name]) != rows:
-            _resize(data[name], rows)
-
-
 def _datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
     found: dict[str, h5py.Dataset] = {}
 
@@ -402,31 +405,68 @@ def _segment(epoch: int, environment: Mapping[str, Any]) -> dict[str, Any]:
     return {"from_epoch": epoch, "began": datetime.now(UTC).isoformat(timespec="seconds"), **environment}
 
 
-def _lock(path: Path) -> WriterLock:
-    if path.is_dir():
-        raise RunError(f"{path} is a folder; give the name of a run file such as run.h5.")
-    if not path.parent.is_dir():
-        raise RunError(f"{path.parent} is not a folder; make it first.")
+@contextlib.contextmanager
+def _writing(path: Path) -> Iterator[WriterLock]:
+    """The lock, which stays with whoever made it in here; released where that failed. Raises `RunError` only."""
     try:
-        return WriterLock(path)
+        if path.is_dir():
+            raise RunError(f"{path} is a folder; give the name of a run file such as run.h5.")
+        if not path.parent.is_dir():
+            raise RunError(f"{path.parent} is not a folder; make it first.")
+        lock = WriterLock(path)
     except Busy as error:
         raise RunError(str(error)) from None
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise RunError(f"{path.parent} cannot be written in ({_reason(error)}); choose another folder.") from None
-
-
-def _temporary(path: Path) -> Path:
-    """Beside the file. The lock is held, so whatever bears this name was left by a dead writer."""
-    return path.with_name(f".{path.name}.new")
+    try:
+        yield lock
+    except BaseException as error:
+        lock.release()
+        if isinstance(error, OSError | ValueError | RuntimeError) and not isinstance(error, RunError):
+            raise RunError(f"{path} cannot be written: {_reason(error)}.") from None
+        raise
 
 
 @contextlib.contextmanager
-def _removed_on_error(path: Path) -> Iterator[None]:
+def _new_file(path: Path, old: Run | None = None) -> Iterator[h5py.File]:
+    """A file to be filled that then takes the name `path`, all or nothing; `old` is closed before."""
+    temporary = path.with_name(f".{path.name}.new")  # the lock is held: what bears this name is a dead writer's
     try:
-        yield
+        with h5py.File(temporary, "w", libver=_LIBVER, fs_strategy="page", fs_page_size=_PAGE) as file:
+            yield file
+            _sync_file(file)
+        if old is not None:
+            old.close()
+        _replace(temporary, path)
     except BaseException:
-        path.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
+    _sync_folder(path)
+
+
+def _open_for_writing(path: Path) -> h5py.File:
+    """In SWMR mode from the first moment: a writer killed between plain opening and SWMR leaves a file nobody opens."""
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_V110)
+    flags = h5py.h5f.ACC_RDWR | h5py.h5f.ACC_SWMR_WRITE
+    return h5py.File(h5py.h5f.open(os.fsencode(path), flags, fapl=access))
+
+
+def _commit_bytes(config: Config) -> int:
+    """Weights, one slot and one kept state; and the small tables."""
+    return 4 * 5 * sum(int(np.prod(s)) for s in shapes(config).values()) + 2**18
+
+
+def _need_space(path: Path, config: Config, more: int = 0) -> None:
+    """Raises `RunError` rather than begin a file that cannot be finished."""
+    need = (BALLAST_COMMITS + 1) * _commit_bytes(config) + SPARE_BYTES + more
+    if shutil.disk_usage(path.parent).free < need:
+        raise RunError(f"{path} needs {need / 2**20:.0f} MiB of free space, which its disk does not have.")
+
+
+def _sync_file(file: h5py.File) -> None:
+    _flush(file)
+    _fsync(file.id.get_vfd_handle())
 
 
 def _sync_folder(path: Path) -> None:
