@@ -13,9 +13,11 @@ from PySide6.QtWidgets import (
     QApplication,
     QDockWidget,
     QFileDialog,
+    QHBoxLayout,
     QLabel,
     QMainWindow,
     QMessageBox,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -66,6 +68,7 @@ class MainWindow(QMainWindow):
         self.session.changed.connect(self._selected)
         self.panel.started.connect(self._show_new_run)
         self.panel.said.connect(self.say)
+        self.panel.back.connect(self.show_previous)
         self._restore()
 
     # -- runs ----------------------------------------------------------------------------------------------
@@ -99,6 +102,7 @@ class MainWindow(QMainWindow):
         self.say(REDUCED if run.reduced_precision else "")
         self.session.show_run(run, epoch)
         self._back.setEnabled(self._previous is not None)
+        self.panel.previous.setEnabled(self._previous is not None)
         self.timeline.slider.setFocus()
 
     def show_previous(self) -> None:
@@ -255,6 +259,35 @@ class MainWindow(QMainWindow):
         self._add(view, "Dark or light", "Ctrl+L", self.switch_theme)
         self._add(view, "Clear the brushes", "Esc", lambda: self.session.select(frequency=None, neurons=()))
         self._fill_recent()
+        self._make_corner()
+
+    def _make_corner(self) -> None:
+        """Two buttons at the right end of the menu bar: the training panel, the theme."""
+        self._corner_box = corner = QWidget()
+        row = QHBoxLayout(corner)
+        row.setContentsMargins(0, 2, SPACE, 2)
+        row.setSpacing(4)
+        self._corner: dict[str, QToolButton] = {}
+        toggle_panel = self.docks["training"].toggleViewAction().trigger
+        for name, tip, action in (
+            ("panel-left", "Hide or show the training panel (Ctrl+T)", toggle_panel),
+            ("sun", "Dark or light (Ctrl+L)", self.switch_theme),
+        ):
+            button = QToolButton()
+            button.setObjectName(f"window.{name}")
+            button.setToolTip(tip)
+            button.setAccessibleName(tip)
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            button.clicked.connect(action)
+            self._corner[name] = button
+            row.addWidget(button)
+        self.menuBar().setCornerWidget(corner)
+        self._paint_corner()
+
+    def _paint_corner(self) -> None:
+        for name, button in self._corner.items():
+            shown = "moon" if name == "sun" and theme.current().name == "light" else name
+            button.setIcon(theme.icon(shown))
 
     def _add(self, menu: QObject, text: str, keys: str, action: Callable[[], object]) -> QAction:
         made = QAction(text, self)
@@ -292,6 +325,7 @@ class MainWindow(QMainWindow):
         self.settings.setValue("theme", name)
         self.timeline.restyle()
         self.panel.restyle()
+        self._paint_corner()
         for view in self.views:
             view.restyle()
             view.redraw()

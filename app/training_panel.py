@@ -37,7 +37,7 @@ from app.views.plots import epoch_text
 from engine import recording
 from engine.config import PRESETS, Config, ConfigError, hint, parse_setting, preset
 from engine.estimate import Estimate, estimate
-from engine.training import Checkpoint, Progress
+from engine.training import Checkpoint, Progress, device_names
 
 _SYMBOLS = {"add": "a + b", "subtract": "a − b", "multiply": "a · b", "divide": "a / b", "x2xyy2": "a² + ab + b²"}
 _GROWTH_MS = 100
@@ -49,6 +49,7 @@ class TrainingPanel(QFrame):
 
     started = Signal(object)  # Run
     said = Signal(str)  # for the status bar
+    back = Signal()  # to the run that was on show before
 
     def __init__(self, session: Session, compute: Compute, settings: QSettings) -> None:
         super().__init__()
@@ -371,8 +372,9 @@ class TrainingPanel(QFrame):
         editor: QWidget
         if choices:
             editor = QComboBox()
+            names = device_names() if name == "device" else _SYMBOLS
             for choice in choices:
-                editor.addItem(_SYMBOLS.get(choice, choice), choice)
+                editor.addItem(names.get(choice, choice), choice)
             editor.currentIndexChanged.connect(self._edited)
         elif isinstance(default, bool):
             editor = QCheckBox()
@@ -413,6 +415,13 @@ class TrainingPanel(QFrame):
         self._shown_name = label("No run on show.", "title")
         self._shown_name.setWordWrap(True)
         column.addWidget(self._shown_name)
+        self.previous = QPushButton("Previous run")
+        self.previous.setObjectName("training.previous")
+        self.previous.setAccessibleName("Show the previous run")
+        self.previous.setToolTip("Show the run that was on show before (Ctrl+P)")
+        self.previous.setEnabled(False)
+        self.previous.clicked.connect(self.back)
+        column.addWidget(self.previous)
         form = QFormLayout()
         form.setVerticalSpacing(2)
         self._shown: dict[str, QLabel] = {}

@@ -82,6 +82,12 @@ def resolve_device(name: str) -> torch.device:
     return torch.device("cuda" if use_cuda else "cpu")
 
 
+def device_names() -> dict[str, str]:
+    """What each choice of `device` means on this machine, for people."""
+    cuda = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none here"
+    return {"auto": "auto (CUDA)" if torch.cuda.is_available() else "auto (CPU)", "cpu": "CPU", "cuda": f"CUDA: {cuda}"}
+
+
 def physical_cores() -> int:
     """Cores this process may use, hyper-threads counted once."""
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -40,7 +41,8 @@ class View(QFrame):
         self.setObjectName("panel")
         self._title = label(self.title, "title")
         self._title.setToolTip(self.about)
-        self._subtitle = label("", "muted")
+        self._subtitle = ElidedLabel("")
+        self._subtitle.setProperty("role", "muted")
         self._subtitle.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._resting = ""  # the subtitle when nothing is under the pointer
         self._message = label("", "muted")
@@ -154,6 +156,16 @@ class View(QFrame):
         body.setObjectName(f"view.{self.name}")
         body.setAccessibleName(self.title)
         body.setAccessibleDescription(self.about)
+
+
+class ElidedLabel(QLabel):
+    """A label that ends in … where there is no room, instead of being cut."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
+        painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
+        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
 
 
 def label(text: str, role: str) -> QLabel:
