@@ -12,7 +12,7 @@ DRAWING = ("screenshot", "bench")
 def main() -> int:
     """Dispatch on the first argument.  -> exit status: 0 done, 1 failed, 2 wrong usage"""
     arguments = sys.argv[1:]
-    if not arguments or arguments[0].endswith(".h5"):
+    if not arguments or arguments[0].endswith(".h5") or os.path.exists(arguments[0]):
         from app import cli as app_cli
 
         return app_cli.window(arguments)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import ctypes
 import os
+import signal
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -42,10 +44,11 @@ def window(arguments: list[str]) -> int:
 
 def no_display() -> str | None:
     """Why no window can be shown here, or None. Qt itself would abort the program."""
-    if not sys.platform.startswith("linux") or os.environ.get("QT_QPA_PLATFORM"):
+    if not sys.platform.startswith("linux") or os.environ.get("QT_QPA_PLATFORM") not in (None, "", "xcb"):
         return None
-    if os.environ.get("WAYLAND_DISPLAY"):
+    if _wayland_answers() and os.environ.get("QT_QPA_PLATFORM") != "xcb":
         return None
+    os.environ.pop("WAYLAND_DISPLAY", None)  # or Qt would try it and abort
     display = os.environ.get("DISPLAY")
     if not display:
         return "There is no display (DISPLAY is not set)."
@@ -60,6 +63,15 @@ def no_display() -> str | None:
     failed = xcb.xcb_connection_has_error(connection)
     xcb.xcb_disconnect(connection)
     return f"The display {display} cannot be reached." if failed else None
+
+
+def _wayland_answers() -> bool:
+    name = os.environ.get("WAYLAND_DISPLAY")
+    if not name:
+        return False
+    path = Path(os.environ.get("XDG_RUNTIME_DIR", "/nonexistent")) / name  # an absolute name stays as it is
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 def _libraries_are_there(offscreen: bool) -> bool:
@@ -86,12 +98,13 @@ def _loads(library: str) -> bool:
 
 def _application(theme_name: str | None = None) -> tuple[QApplication, QSettings]:
     """The application, dressed, and its settings."""
-    from PySide6.QtCore import QSettings
+    from PySide6.QtCore import QSettings, qInstallMessageHandler
     from PySide6.QtGui import QGuiApplication
     from PySide6.QtWidgets import QApplication
 
     from app import theme
 
+    qInstallMessageHandler(_qt_says)
     app = QApplication.instance() or QApplication(sys.argv[:1])
     assert isinstance(app, QApplication)
     app.setApplicationName("Grokscope")
@@ -104,12 +117,25 @@ def _application(theme_name: str | None = None) -> tuple[QApplication, QSettings
     return app, settings
 
 
+def _qt_says(_kind: object, _where: object, text: str) -> None:
+    """Qt's own messages, but for one that offscreen says of every window with a minimum size."""
+    if "propagateSizeHints" not in text:
+        print(text, file=sys.stderr)
+
+
 def _show(arguments: list[str]) -> int:
     app, settings = _application()
+    from PySide6.QtCore import QTimer
+
     from app.main_window import MainWindow
 
     window = MainWindow(settings)
     sys.excepthook = _excepthook(window)
+    beat = QTimer()  # Python sees a signal only when its own code runs
+    beat.timeout.connect(lambda: None)
+    beat.start(200)
+    signal.signal(signal.SIGINT, lambda *_: window.quit_now())
+    signal.signal(signal.SIGTERM, lambda *_: window.quit_now())
     window.show()
     if arguments:
         window.open(arguments[0])
@@ -252,6 +278,10 @@ def _screenshot(options: argparse.Namespace) -> int:
     if neuron is not None:
         window.session.select(neurons=((run.config.n_layers - 1, neuron),))
     _settle(app, window)
+    failed = [f"{view.title}: {view.failure[1]}" for view in window.views if view.failure is not None]
+    if failed:
+        window.close()
+        raise RunError(failed[0])
     saved = window.grab().save(str(options.out), "PNG")
     window.close()
     if not saved:

@@ -10,6 +10,7 @@ from typing import Any
 from PySide6.QtCore import QByteArray, QObject, QSettings, Qt, QThread, Signal
 from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QApplication,
     QDockWidget,
     QFileDialog,
@@ -89,6 +90,9 @@ class MainWindow(QMainWindow):
         opening.wait()
         if opening.run_found is None:
             self.say(opening.why, error=True)
+            self.session.trouble = opening.why
+            for view in self.views:
+                view.refresh(self.session.selection)
             self.opened.emit(None)
             return
         self._remember(opening.run_found.path)
@@ -237,7 +241,7 @@ class MainWindow(QMainWindow):
         self._add(file, "&Quit", "Ctrl+Q", self.close)
         playback = menu.addMenu("&Playback")
         line = self.timeline
-        self._add(playback, "Play or pause", "Space", lambda: line.play(not line.playing))
+        self._add(playback, "Play or pause", "Space", self._play_or_press)
         self._add(playback, "One checkpoint forward", "Right", lambda: line.step_by(1))
         self._add(playback, "One checkpoint back", "Left", lambda: line.step_by(-1))
         self._add(playback, "Forward by a twentieth", "PgDown", lambda: line.step_by(line.slider.pageStep()))
@@ -260,6 +264,14 @@ class MainWindow(QMainWindow):
         self._add(view, "Clear the brushes", "Esc", lambda: self.session.select(frequency=None, neurons=()))
         self._fill_recent()
         self._make_corner()
+
+    def _play_or_press(self) -> None:
+        """Space presses the button that has the keyboard; anywhere else it plays."""
+        focus = QApplication.focusWidget()
+        if isinstance(focus, QAbstractButton):
+            focus.click()
+        else:
+            self.timeline.play(not self.timeline.playing)
 
     def _make_corner(self) -> None:
         """Two buttons at the right end of the menu bar: the training panel, the theme."""
@@ -355,6 +367,11 @@ class MainWindow(QMainWindow):
         if self.session.selection.run is not None:
             forget(self.session.selection.run)
         event.accept()
+
+    def quit_now(self) -> None:
+        """Ctrl-C in the terminal: stop the training, keep what is committed, and go without asking."""
+        self.panel.stop_and_wait()
+        self.close()
 
     def _may_stop(self) -> bool:
         question = QMessageBox.question(

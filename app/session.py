@@ -51,6 +51,7 @@ class Session(QObject):
     def __init__(self) -> None:
         super().__init__()
         self.selection = Selection()
+        self.trouble = ""  # why the run asked for is not on show; told where there is no other run
 
     def select(self, **fields: Any) -> None:
         """Replace fields, clamp, compare, and tell once if anything is different."""

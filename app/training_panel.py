@@ -40,7 +40,7 @@ from engine.estimate import Estimate, estimate
 from engine.training import Checkpoint, Progress, device_names
 
 _SYMBOLS = {"add": "a + b", "subtract": "a − b", "multiply": "a · b", "divide": "a / b", "x2xyy2": "a² + ab + b²"}
-_GROWTH_MS = 100
+_GROWTH_MS = 400  # a redraw of all views takes some 25 ms: the event loop stays free
 _RATE_SECONDS = 5.0  # over which epochs a second are averaged
 
 
@@ -57,6 +57,7 @@ class TrainingPanel(QFrame):
         self.setObjectName("panel")
         self.thread_in_training: TrainingThread | None = None
         self._config: Config | None = None
+        self._suggested = ""
         self._editors: dict[str, QWidget] = {}
         self._recent: deque[tuple[float, int]] = deque()
         self._estimating: Query | None = None
@@ -104,13 +105,20 @@ class TrainingPanel(QFrame):
             except ConfigError as error:
                 wrong[name] = str(error)
         self._config = None
-        if not wrong:
+        tried = dict(values)
+        while True:  # each round finds one more field that is wrong
             try:
-                self._config = Config(**values)
+                found = Config(**tried)
+                break
             except ConfigError as error:
-                wrong[str(error).split(" ")[0].rstrip(":")] = str(error)
+                name = str(error).split(" ")[0].rstrip(":")
+                wrong.setdefault(name, str(error))
+                if tried.pop(name, None) is None:
+                    break
+        if not wrong:
+            self._config = found
         for name, editor in self._editors.items():
-            if isinstance(editor, QLineEdit) and editor.property("wrong") != (name in wrong):
+            if bool(editor.property("wrong")) != (name in wrong):
                 editor.setProperty("wrong", name in wrong)
                 editor.style().unpolish(editor)
                 editor.style().polish(editor)
@@ -155,7 +163,9 @@ class TrainingPanel(QFrame):
         stem, n = self._preset.currentText(), 1
         while (folder / f"{stem}-{n}.h5").exists():
             n += 1
-        self._file.setText(str(folder / f"{stem}-{n}.h5"))
+        if self._file.text() in ("", self._suggested):  # never over a name that somebody typed
+            self._suggested = str(folder / f"{stem}-{n}.h5")
+            self._file.setText(self._suggested)
 
     def _browse(self) -> None:
         name, _ = QFileDialog.getSaveFileName(self, "Run file of the next run", self._file.text(), "Run files (*.h5)")
@@ -204,7 +214,7 @@ class TrainingPanel(QFrame):
             thread.resume()
         else:
             thread.pause()
-            self._state.setText(f"paused at epoch {epoch_text(self._bar.value())}")
+            self._say_paused()
         self._show_buttons()
 
     def stop(self) -> None:
@@ -241,14 +251,23 @@ class TrainingPanel(QFrame):
         )
         test = "" if progress.test_loss is None else f"\ntest {progress.test_loss:.3g}"
         right = "" if progress.test_accuracy is None else f" · {100 * progress.test_accuracy:.1f} % right"
+        self._say_paused()
         self._numbers.setText(f"train {progress.train_loss:.3g}{self._train_accuracy}{test}{right}")
 
     _train_accuracy = ""
 
     def _committed(self, checkpoint: Checkpoint) -> None:
         self._train_accuracy = f" · {100 * checkpoint.train.accuracy:.1f} % right"
+        self._bar.setValue(max(self._bar.value(), checkpoint.epoch))
+        self._say_paused()
         if not self._tell_growth.isActive():
             self._tell_growth.start()
+
+    def _say_paused(self) -> None:
+        """Where training stands still; the last event may come a moment after the click."""
+        thread = self.thread_in_training
+        if thread is not None and thread.paused:
+            self._state.setText(f"paused at epoch {epoch_text(self._bar.value())}")
 
     def _grow(self) -> None:
         thread = self.thread_in_training
@@ -460,10 +479,9 @@ class TrainingPanel(QFrame):
         self._numbers.setObjectName("training.numbers")
         for item in (self._state, self._numbers):
             item.setWordWrap(True)
-        column.addLayout(buttons)
-        column.addWidget(self._bar)
-        column.addWidget(self._state)
-        column.addWidget(self._numbers)
+        for shown in (self._bar, self._state, self._numbers):
+            column.addWidget(shown)
+        column.addLayout(buttons)  # last, so that they stay where they are when the progress appears
         for part in (self._bar, self._state, self._numbers):
             part.setVisible(False)
         self._pause.setEnabled(False)

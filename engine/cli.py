@@ -153,7 +153,7 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
     settings = {}
     for text in options.settings:
         name, equals, value = text.partition("=")
-        if not equals:
+        if not equals or not name.strip():
             raise ConfigError(f"--set {text}: write it as KEY=VALUE.")
         settings[name.strip()] = parse_setting(name.strip(), value)
     for name in ("epochs", "device"):
@@ -293,7 +293,8 @@ def _verify(options: argparse.Namespace) -> int:
     run = Run.open(options.file)
     wrong = run.checksum_errors()
     for line in wrong:
-        print(f"grokscope: {options.file}: {line}", file=sys.stderr)
+        about = "" if line.startswith(str(options.file)) else f"{options.file}: "
+        print(f"grokscope: {about}{line}", file=sys.stderr)
     if wrong:
         return FAILED
     print(f"{options.file} is sound: {run.n_checkpoints} checkpoints, all checksums match. {run.status().state}.")

@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 
 from engine.config import Config
 from engine.models.transformer import shapes
+from engine.step import evaluate
 from engine.training import Trainer
 
 _SECONDS = 0.4  # of measuring at most
+_COMMIT_SECONDS = 0.01  # with its two syncs, on an ordinary disk
 
 
 @dataclass(frozen=True)
@@ -30,10 +32,15 @@ def estimate(config: Config) -> Estimate:
         trainer.advance()
         n += 1
     per_epoch = (time.perf_counter() - begin) / n
+    begin = time.perf_counter()
+    evaluate(trainer.step, trainer.test_batch, config.p)
+    per_test = time.perf_counter() - begin
     parameters = sum(math.prod(shape) for shape in shapes(config).values())
     kept = scheduled_checkpoints(config)
     states = 3 + config.epochs // 1000  # two slots, and those kept for good
-    return Estimate(per_epoch * config.epochs, 4 * parameters * (kept + 2 * states) + 24 * config.epochs)
+    tests = config.epochs // min(config.test_every, config.transition_every or config.test_every)
+    seconds = per_epoch * config.epochs + per_test * (tests + 2 * kept) + _COMMIT_SECONDS * kept
+    return Estimate(seconds, 4 * parameters * (kept + 2 * states) + 24 * config.epochs)
 
 
 def scheduled_checkpoints(config: Config) -> int:

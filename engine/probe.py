@@ -29,8 +29,8 @@ def problem(path: str) -> str | None:
         return "is not a run file: it is not HDF5."
     try:
         file = _open(path)
-    except (OSError, ValueError) as error:
-        return f"cannot be opened; it is cut short or damaged ({str(error).splitlines()[0]})."
+    except (OSError, ValueError):
+        return "cannot be opened; it is cut short or damaged."
     with file:
         if file.attrs.get("format") != FORMAT:
             return "is an HDF5 file but not a Grokscope run."

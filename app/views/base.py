@@ -38,6 +38,7 @@ class View(QFrame):
         self.session, self.compute = session, compute
         self._query: Query | None = None
         self._shown: tuple[Query, Any] | None = None
+        self.failure: tuple[Query, str] | None = None  # the last question that could not be answered, and why
         self.setObjectName("panel")
         self._title = label(self.title, "title")
         self._title.setToolTip(self.about)
@@ -81,7 +82,8 @@ class View(QFrame):
     @property
     def waiting(self) -> bool:
         """Whether the picture is not of the current query yet."""
-        return self._query is not None and (self._shown is None or self._shown[0] != self._query)
+        settled = {settled[0] for settled in (self._shown, self.failure) if settled is not None}
+        return self._query is not None and self._query not in settled
 
     def refresh(self, selection: Selection) -> None:
         """Ask what this selection needs, or draw again if that is known."""
@@ -114,10 +116,10 @@ class View(QFrame):
         if query != self._query:
             return  # no longer mine
         if answer.error is not None:
-            self._shown = None
-            self._say(f"This view could not be computed.\n{type(answer.error).__name__}: {answer.error}")
+            self._shown, self.failure = None, (query, f"{type(answer.error).__name__}: {answer.error}")
+            self._say(f"This view could not be computed.\n{self.failure[1]}")
             return
-        self._shown = query, answer.value
+        self._shown, self.failure = (query, answer.value), None
         self._show(answer.value, self.session.selection)
 
     def _show(self, value: Any, selection: Selection) -> None:
@@ -134,6 +136,8 @@ class View(QFrame):
 
     def _why_empty(self, selection: Selection) -> str:
         if selection.run is None:
+            if self.session.trouble:
+                return self.session.trouble
             return "No run yet.\nStart one on the left, or drop a run file here."
         return "Waiting for the first checkpoint …" if not selection.n_checkpoints else "Nothing to show here."
 

@@ -13,8 +13,9 @@ from app import theme
 from app.compute import Query
 from app.session import Selection
 from app.views.base import View, label, toggle
-from app.views.plots import dress, epoch_text, pen, plot_widget
+from app.views.plots import dress, epoch_text, on_leave, pen, plot_widget
 from engine.analysis.curves import Curve, LossCurves, loss_curves
+from engine.runfile import Run
 
 
 class LossView(View):
@@ -55,6 +56,7 @@ class LossView(View):
         self._accuracy.getPlotItem().getAxis("left").setTicks([[(0, "0"), (0.5, "0.5"), (1, "1")]])
         column.addWidget(self._loss, 3)
         column.addWidget(self._accuracy, 1)
+        self._fitted: Run | None = None  # the run whose curves the axes were last fitted to
         self._curves, self._cursors = {}, []
         for widget, kind in ((self._loss, "loss"), (self._accuracy, "accuracy")):
             widget.getPlotItem().getAxis("left").setWidth(58)
@@ -68,6 +70,7 @@ class LossView(View):
             self._cursors.append(cursor)
             widget.scene().sigMouseClicked.connect(lambda event, w=widget: self._clicked(event, w))
             widget.scene().sigMouseMoved.connect(lambda at, w=widget: self._hovered(at, w))
+            on_leave(widget, lambda: self.read_out(""))
             widget.getViewBox().setMouseEnabled(x=True, y=False)
         self._loss.getPlotItem().getAxis("bottom").setStyle(showValues=False)
         self._loss.getPlotItem().getAxis("left").setLogMode(True)
@@ -80,6 +83,9 @@ class LossView(View):
 
     def draw(self, answer: LossCurves, selection: Selection) -> None:
         look, epoch = theme.current(), selection.epoch
+        if selection.run is not self._fitted:
+            self._fitted = selection.run
+            self._loss.getViewBox().enableAutoRange()
         all_logits = self._every.isChecked()
         p = selection.run.config.p if selection.run else 0
         self.set_subtitle(f"mean over {p + 1 if all_logits else p} logits")
@@ -149,7 +155,9 @@ class LossView(View):
 
     def _clicked(self, event: Any, widget: Any) -> None:
         box = widget.getViewBox()
-        if event.button() == Qt.MouseButton.LeftButton and box.sceneBoundingRect().contains(event.scenePos()):
+        if event.double():
+            self._loss.getViewBox().enableAutoRange()
+        elif event.button() == Qt.MouseButton.LeftButton and box.sceneBoundingRect().contains(event.scenePos()):
             self._go(self._epoch(box.mapSceneToView(event.scenePos()).x()))
 
     def _go(self, epoch: float) -> None:
@@ -163,8 +171,18 @@ class LossView(View):
         if self._shown is None or not box.sceneBoundingRect().contains(at):
             self.read_out("")
             return
-        point = box.mapSceneToView(at)
-        what = "loss" if widget is self._loss else "accuracy"
-        log = what == "loss" and self._log_y.isChecked()
-        value = 10 ** point.y() if log else point.y()
-        self.read_out(f"epoch {epoch_text(max(0, self._epoch(point.x())))} · {what} {value:.3g}")
+        epoch = max(0.0, self._epoch(box.mapSceneToView(at).x()))
+        answer: LossCurves = self._shown[1]
+        said = []
+        for name in ("train", "test"):
+            if widget is self._loss:
+                curve = getattr(answer, f"{name}_loss_all" if self._every.isChecked() else f"{name}_loss")
+            else:
+                curve = getattr(answer, f"{name}_accuracy")
+            if curve is not None and len(curve.epochs):
+                nearest = int(np.abs(curve.epochs - epoch).argmin())
+                value = curve.values[nearest]
+                said.append(f"{name} {value:.3g} nats" if widget is self._loss else f"{name} {100 * value:.1f} %")
+                epoch_there = curve.epochs[nearest]
+        if said:
+            self.read_out(f"epoch {epoch_text(epoch_there)} · " + ", ".join(said))

@@ -15,7 +15,7 @@ from app import theme
 from app.compute import Query
 from app.session import NeuronId, Selection
 from app.views.base import View, label, toggle
-from app.views.plots import SquarePlot, dress, pen, plot_widget
+from app.views.plots import SquarePlot, dress, on_leave, pen, plot_widget
 from engine.analysis.wall import NeuronDetail, neuron_detail, unwrapping
 
 
@@ -64,6 +64,7 @@ class NeuronView(View):
         for widget in (self._map, self._shares, self._fourier):
             widget.setMouseEnabled(x=False, y=False)
             widget.scene().sigMouseMoved.connect(lambda at, w=widget: self._hovered(at, w))
+            on_leave(widget, lambda: self.read_out(""))
         self._shares.scene().sigMouseClicked.connect(self._clicked)
         head = QHBoxLayout()
         head.setSpacing(12)

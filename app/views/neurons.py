@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QSignalBlocker, QTimer
 from PySide6.QtGui import QColor, QResizeEvent
 from PySide6.QtWidgets import QComboBox, QWidget
 
@@ -75,6 +75,9 @@ class NeuronsView(View):
 
     def draw(self, answer: NeuronWall, selection: Selection) -> None:
         layout = answer.layout
+        blocked = QSignalBlocker(self._hold)
+        self._hold.setChecked(selection.layout_epoch is not None)
+        blocked.unblock()
         counts = [len(group.neurons) for group in layout.groups]
         side = self._wall.tile_size(counts)
         if side != self._side:  # sharp tiles need their own size: ask again
@@ -94,7 +97,7 @@ class NeuronsView(View):
         chosen = [index for layer, index in selection.neurons if layer == self._layer()]
         self._wall.show_tiles(groups, answer.tiles, chosen, f"{layout.limit:.2g}")
         natural = " · natural order aliases" if self._natural.isChecked() else ""
-        self.set_subtitle(f"{len(answer.tiles)} · as ordered at epoch {epoch_text(layout.epoch)}{natural}")
+        self.set_subtitle(f"order of epoch {epoch_text(layout.epoch)}{natural}")
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pyqtgraph as pg
+from PySide6.QtCore import QEvent, QObject
 from PySide6.QtGui import QColor, QPen, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
@@ -74,6 +76,23 @@ class SquarePlot(QWidget):
         side = min(self.width() - self.LEFT - self._beside, self.height() - self.BOTTOM - 10)
         width, height = side + self.LEFT + self._beside, side + self.BOTTOM + 10
         self._plot.setGeometry(max(0, (self.width() - width) // 2), 0, width, height)
+
+
+class _Leave(QObject):
+    def __init__(self, widget: QWidget, action: Callable[[], None]) -> None:
+        super().__init__(widget)
+        self._action = action
+        widget.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Leave:
+            self._action()
+        return False
+
+
+def on_leave(widget: Any, action: Callable[[], None]) -> None:
+    """Call `action` whenever the pointer leaves the widget."""
+    _Leave(widget, action)
 
 
 def epoch_text(epoch: float) -> str:

@@ -14,7 +14,7 @@ from app import theme
 from app.compute import Query
 from app.session import Selection
 from app.views.base import View, toggle
-from app.views.plots import dress, pen, plot_widget
+from app.views.plots import dress, on_leave, pen, plot_widget
 from engine.analysis.embedding import EmbeddingSpectrum, embedding_spectrum
 from engine.runfile import Run
 
@@ -50,6 +50,7 @@ class SpectrumView(View):
         self._top: tuple[Run | None, float] = (None, 0.0)
         self._plot.scene().sigMouseClicked.connect(self._clicked)
         self._plot.scene().sigMouseMoved.connect(self._hovered)
+        on_leave(self._plot, lambda: self.read_out(""))
         self.restyle()
         content: QWidget = self._plot
         return content
@@ -128,7 +129,7 @@ class SpectrumView(View):
             self.read_out("")
             return
         answer: EmbeddingSpectrum = self._shown[1]
-        self.read_out(f"k = {k} · cos {answer.cos[k - 1]:.3g} · sin {answer.sin[k - 1]:.3g}")
+        self.read_out(f"k = {k} · cos {answer.cos[k - 1]:.3g} · sin {answer.sin[k - 1]:.3g} (norm of W_E's component)")
 
     def _frequency_at(self, at: Any) -> int | None:
         box, run = self._plot.getViewBox(), self.session.selection.run

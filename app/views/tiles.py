@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPoint, QRect, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetrics, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, qRgb
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
@@ -16,6 +16,9 @@ from app import theme
 GAP = 2  # pixels between tiles
 SIZES = (64, 56, 48, 40, 36, 32, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10)  # of a tile, the largest that fits is taken
 HEADER = 20
+_ARROWS: dict[int, tuple[int, int]] = {
+    Qt.Key.Key_Left: (-1, 0), Qt.Key.Key_Right: (1, 0), Qt.Key.Key_Up: (0, -1), Qt.Key.Key_Down: (0, 1),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -163,10 +166,16 @@ class TileWall(QWidget):
     def leaveEvent(self, event: object) -> None:
         self.hovered.emit(None)
 
+    def event(self, event: QEvent) -> bool:
+        """The arrow keys are the wall's own while it has the focus, before the window's shortcuts."""
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and event.key() in _ARROWS:
+            event.accept()
+            return True
+        return super().event(event)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Arrow keys walk from tile to tile."""
-        moves = {Qt.Key.Key_Left: (-1, 0), Qt.Key.Key_Right: (1, 0), Qt.Key.Key_Up: (0, -1), Qt.Key.Key_Down: (0, 1)}
-        move = moves.get(Qt.Key(event.key()))
+        move = _ARROWS.get(event.key())
         if move is None or not self._places:
             super().keyPressEvent(event)
             return

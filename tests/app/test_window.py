@@ -367,3 +367,115 @@ def test_that_the_layout_is_remembered(
     assert not again.docks["training"].isVisible()
     assert again.docks["loss"].isVisible()
     again.close()
+
+
+def damaged_copy(run_path: Path, tmp_path: Path) -> Path:
+    """A copy whose fourth checkpoint has weights that are not finite."""
+    import h5py
+
+    copy = tmp_path / "damaged.h5"
+    copy.write_bytes(run_path.read_bytes())
+    with h5py.File(copy, "r+") as file:
+        file["weights/W_E"][3] = np.nan
+        file.attrs["run_id"] = "damaged"
+    return copy
+
+
+def test_that_a_checkpoint_that_cannot_be_computed_is_said_and_play_goes_on(
+    window: MainWindow, qtbot: QtBot, settle: Settle, run_path: Path, tmp_path: Path
+) -> None:
+    window.show_run(Run.open(damaged_copy(run_path, tmp_path), probe=False))
+    window.session.scrub(3)
+    settle(window)
+    spectrum = view(window, SpectrumView)
+    assert isinstance(spectrum, SpectrumView)
+    assert spectrum._stack.currentIndex() == 1
+    assert "not finite" in spectrum._message.text()
+    assert view(window, LossView)._stack.currentIndex() == 0
+    window.session.scrub(0)
+    window.timeline._speed.setCurrentIndex(window.timeline._speed.count() - 1)
+    window.timeline.play(True)
+    qtbot.waitUntil(lambda: not window.timeline.playing, timeout=20_000)
+    assert spectrum._stack.currentIndex() == 0
+
+
+def test_that_a_new_run_fits_the_axes_again(
+    shown: MainWindow, qtbot: QtBot, settle: Settle, run_path: Path, tmp_path: Path
+) -> None:
+    loss = view(shown, LossView)
+    assert isinstance(loss, LossView)
+    loss._loss.getViewBox().setXRange(5000, 6000)
+    shown.show_run(Run.open(damaged_copy(run_path, tmp_path), probe=False))
+    settle(shown)
+    qtbot.waitUntil(lambda: loss._loss.getViewBox().viewRange()[0][0] <= 0)
+    assert 200 <= loss._loss.getViewBox().viewRange()[0][1] < 1000
+
+
+def test_that_arrow_keys_walk_the_wall_when_it_has_the_keyboard(
+    shown: MainWindow, qtbot: QtBot, settle: Settle
+) -> None:
+    wall = child(shown, TileWall, "neurons.wall")
+    assert isinstance(wall, TileWall)
+    first = wall._groups[0].tiles
+    shown.activateWindow()
+    wall.setFocus()
+    step = shown.session.selection.step
+    qtbot.mouseClick(wall, LEFT, pos=wall.place_of(first[0]))
+    settle(shown)
+    if len(first) > 1:
+        qtbot.keyClick(wall, Qt.Key.Key_Right)
+        assert shown.session.selection.neurons == ((0, first[1]),)
+    assert shown.session.selection.step == step
+
+
+def test_that_space_presses_the_button_that_has_the_keyboard(shown: MainWindow, qtbot: QtBot) -> None:
+    loss = view(shown, LossView)
+    assert isinstance(loss, LossView)
+    shown.activateWindow()
+    loss._log_x.setFocus()
+    qtbot.waitUntil(lambda: QApplication.focusWidget() is loss._log_x)
+    qtbot.keyClick(loss._log_x, Qt.Key.Key_Space)
+    assert loss._log_x.isChecked()
+    assert not shown.timeline.playing
+    shown.timeline.slider.setFocus()
+    qtbot.keyClick(shown.timeline.slider, Qt.Key.Key_Space)
+    assert shown.timeline.playing
+
+
+def test_that_the_order_taken_here_is_let_go_with_the_run(
+    shown: MainWindow, settle: Settle, run_path: Path, tmp_path: Path
+) -> None:
+    hold = child(shown, QToolButton, "neurons.layout")
+    assert isinstance(hold, QToolButton)
+    shown.session.scrub(2)
+    settle(shown)
+    hold.click()
+    settle(shown)
+    assert shown.session.selection.layout_step == 2
+    shown.show_run(Run.open(damaged_copy(run_path, tmp_path), probe=False))
+    settle(shown)
+    assert not hold.isChecked()
+
+
+def test_that_a_typed_file_name_is_kept(window: MainWindow, tmp_path: Path) -> None:
+    file = child(window, QLineEdit, "training.file")
+    assert isinstance(file, QLineEdit)
+    window.panel.use_preset("paper")
+    assert Path(file.text()).name == "paper-1.h5"
+    file.setText(str(tmp_path / "mine.h5"))
+    window.panel.use_preset("quick")
+    assert file.text() == str(tmp_path / "mine.h5")
+
+
+def test_that_every_wrong_value_is_marked(window: MainWindow) -> None:
+    fill(window, p=1, lr=-1, warmup="x")
+    marked = [n for n in ("p", "lr", "warmup", "epochs") if child(window, QLineEdit, f"training.{n}").property("wrong")]
+    assert marked == ["p", "lr", "warmup"]
+
+
+def test_that_a_wrong_file_with_no_run_on_show_is_said_in_the_views(
+    window: MainWindow, qtbot: QtBot, tmp_path: Path
+) -> None:
+    with qtbot.waitSignal(window.opened, timeout=20_000):
+        window.open(tmp_path / "missing.h5")
+    assert "missing.h5" in view(window, LossView)._message.text()
