@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPointF, QRectF, QSignalBlocker, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QLineF, QPointF, QRectF, QSignalBlocker, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayout
 
@@ -110,8 +110,7 @@ class CheckpointSlider(QSlider):
         look = theme.current()
         painter.setPen(QPen(QColor(look.faint), 1))
         xs = np.unique(np.round(_MARGIN + (self.width() - 2 * _MARGIN) * self._places))
-        for x in xs:
-            painter.drawLine(QPointF(x + 0.5, middle + 9), QPointF(x + 0.5, middle + 12))
+        painter.drawLines([QLineF(x + 0.5, middle + 9, x + 0.5, middle + 12) for x in xs])
         painter.setPen(QColor(look.muted))
         font = painter.font()
         font.setPixelSize(11)

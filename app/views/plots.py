@@ -55,7 +55,7 @@ def dress(widget: Any) -> None:
         axis = widget.getPlotItem().getAxis(side)
         axis.setPen(pen(look.border))
         axis.setTextPen(pen(look.muted))
-        axis.setStyle(tickLength=-4, tickTextOffset=4)
+        axis.setStyle(tickLength=-4, tickTextOffset=4, maxTickLevel=0)
         axis.label.setDefaultTextColor(QColor(look.muted))
 
 

@@ -101,22 +101,22 @@ class SpectrumView(View):
         self._plot.setXRange(0.2, n + 0.8, padding=0)
 
     def _name_strong(self, answer: EmbeddingSpectrum, heights: Any, selection: Selection) -> None:
-        """Numbers over the key frequencies and the selected one; neighbours are staggered so that none collide."""
+        """Numbers over the key frequencies and the selected one."""
         named = sorted({*answer.keys, *([selection.frequency] if selection.frequency else [])})
         while len(self._labels) < len(named):
             self._labels.append(pg.TextItem(anchor=(0.5, 1)))
             self._plot.addItem(self._labels[-1], ignoreBounds=True)
         crowd = max(1.0, len(heights) / 28)
-        lifted = False
         for i, item in enumerate(self._labels):
             item.setVisible(i < len(named))
             if i >= len(named):
                 continue
             k = named[i]
-            lifted = not lifted if i and k - named[i - 1] < crowd else False
-            top = max(float(heights[k - 1]), float(heights[named[i - 1] - 1]) if lifted else 0.0)
+            before = i > 0 and k - named[i - 1] <= crowd
+            after = i + 1 < len(named) and named[i + 1] - k <= crowd
+            item.anchor = pg.Point(0.5 + 0.5 * after - 0.5 * before, 1)  # neighbours lean away from each other
             item.setText(str(k), color=self._colour(k, answer, selection))
-            item.setPos(k, top + (0.07 * self._top[1] if lifted else 0))
+            item.setPos(k, float(heights[k - 1]))
 
     def _clicked(self, event: Any) -> None:
         k = self._frequency_at(event.scenePos())

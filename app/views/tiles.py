@@ -16,6 +16,7 @@ from app import theme
 GAP = 2  # pixels between tiles
 SIZES = (64, 56, 48, 40, 36, 32, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10)  # of a tile, the largest that fits is taken
 HEADER = 20
+_ATLAS_COLUMNS = 32
 _ARROWS: dict[int, tuple[int, int]] = {
     Qt.Key.Key_Left: (-1, 0), Qt.Key.Key_Right: (1, 0), Qt.Key.Key_Up: (0, -1), Qt.Key.Key_Down: (0, 1),
 }  # fmt: skip
@@ -46,6 +47,7 @@ class TileWall(QWidget):
         self._headers: list[tuple[QRect, TileGroup]] = []
         self._table: list[int] = []
         self._limit = ""
+        self._atlas = QImage()
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -70,8 +72,23 @@ class TileWall(QWidget):
         self._limit = limit
         self._groups, self._tiles, self._selected = tuple(groups), tiles, tuple(selected)
         self._table = [qRgb(*(int(v) for v in row)) for row in theme.colour_table()]
+        self._atlas = self._one_image(tiles)
         self._arrange()
         self.update()
+
+    def _one_image(self, tiles: NDArray[np.uint8]) -> QImage:
+        """All tiles in one picture with one colour table: a table for each tile costs more than painting it."""
+        n, side = len(tiles), tiles.shape[1]
+        rows = -(-n // _ATLAS_COLUMNS)
+        width = -(-_ATLAS_COLUMNS * side // 4) * 4  # lines of an image are padded to four bytes
+        block = np.zeros((rows * _ATLAS_COLUMNS, side, side), np.uint8)
+        block[:n] = tiles
+        self._bytes = np.zeros((rows * side, width), np.uint8)  # must outlive the image, which does not copy it
+        grid = block.reshape(rows, _ATLAS_COLUMNS, side, side).swapaxes(1, 2)
+        self._bytes[:, : _ATLAS_COLUMNS * side] = grid.reshape(rows * side, _ATLAS_COLUMNS * side)
+        image = QImage(self._bytes.data, width, rows * side, width, QImage.Format.Format_Indexed8)
+        image.setColorTable(self._table)
+        return image
 
     def place_of(self, index: int) -> QPoint:
         """Centre of a tile in the widget's coordinates."""
@@ -120,12 +137,9 @@ class TileWall(QWidget):
                 )
         side = self._tiles.shape[1]
         for index, place in self._places.items():
-            if index >= len(self._tiles):
-                continue
-            tile = np.ascontiguousarray(self._tiles[index])
-            image = QImage(tile.data, side, side, side, QImage.Format.Format_Indexed8)
-            image.setColorTable(self._table)
-            painter.drawImage(place, image)
+            if index < len(self._tiles):
+                row, column = divmod(index, _ATLAS_COLUMNS)
+                painter.drawImage(place, self._atlas, QRect(column * side, row * side, side, side))
         self._frame_selected(painter)
         if self._headers:
             self._paint_colour_bar(painter, metrics)
