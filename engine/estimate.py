@@ -32,6 +32,7 @@ def estimate(config: Config) -> Estimate:
         trainer.advance()
         n += 1
     per_epoch = (time.perf_counter() - begin) / n
+    evaluate(trainer.step, trainer.test_batch, config.p)  # the first call also warms up
     begin = time.perf_counter()
     evaluate(trainer.step, trainer.test_batch, config.p)
     per_test = time.perf_counter() - begin
