@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +52,10 @@ class MainWindow(QMainWindow):
         self.settings = settings or QSettings("Grokscope", "Grokscope")
         self.session, self.compute = Session(), Compute()
         self.views: list[View] = [make(self.session, self.compute) for make in VIEWS]
-        self.timeline = Timeline(self.session, self._is_waiting)
+        self.timeline = Timeline(self.session, lambda: self.waiting)
         self.panel = TrainingPanel(self.session, self.compute, self.settings)
         self._previous: Run | None = None
+        self._last_step = 0  # to tell the direction of a drag
         self._opening: list[_Opening] = []
         self.setWindowTitle("Grokscope")
         self.setAcceptDrops(True)
@@ -90,9 +92,7 @@ class MainWindow(QMainWindow):
         opening.wait()
         if opening.run_found is None:
             self.say(opening.why, error=True)
-            self.session.trouble = opening.why
-            for view in self.views:
-                view.refresh(self.session.selection)
+            self.session.select(trouble=opening.why)
             self.opened.emit(None)
             return
         self._remember(opening.run_found.path)
@@ -147,9 +147,6 @@ class MainWindow(QMainWindow):
     @property
     def waiting(self) -> bool:
         """Whether a visible view does not show the selection yet."""
-        return self._is_waiting()
-
-    def _is_waiting(self) -> bool:
         return any(view.waiting for view in self.views if view.isVisible())
 
     def _selected(self, selection: Selection) -> None:
@@ -161,8 +158,6 @@ class MainWindow(QMainWindow):
 
     def _look_ahead(self, selection: Selection) -> None:
         """Compute what a finger on the slider will want next, in the direction it moves."""
-        from dataclasses import replace
-
         direction = 1 if selection.step >= self._last_step else -1
         self._last_step = selection.step
         queries: list[Query] = []
@@ -170,11 +165,9 @@ class MainWindow(QMainWindow):
             step = selection.step + direction * distance
             if 0 <= step < selection.n_checkpoints:
                 there = replace(selection, step=step)
-                wanted = [view.look_ahead(there) for view in self.views if view.isVisible()]
+                wanted = [view.query(there) for view in self.views if view.isVisible()]
                 queries += [query for query in wanted if query is not None]
         self.compute.look_ahead(queries)
-
-    _last_step = 0
 
     # -- docks ---------------------------------------------------------------------------------------------
 

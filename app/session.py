@@ -18,6 +18,7 @@ class Selection:
     following : keep to the newest checkpoint while the run grows
     frequency, neurons : brushes; the first neuron is the one on show
     layout_epoch : the checkpoint that fixes order, axes and colour limits; None: the last one
+    trouble : why the run asked for is not on show; told where there is no other run
     """
 
     run: Run | None = None
@@ -27,6 +28,7 @@ class Selection:
     frequency: int | None = None
     neurons: tuple[NeuronId, ...] = ()
     layout_epoch: int | None = None
+    trouble: str = ""
 
     @property
     def epoch(self) -> int:
@@ -51,7 +53,6 @@ class Session(QObject):
     def __init__(self) -> None:
         super().__init__()
         self.selection = Selection()
-        self.trouble = ""  # why the run asked for is not on show; told where there is no other run
 
     def select(self, **fields: Any) -> None:
         """Replace fields, clamp, compare, and tell once if anything is different."""
@@ -66,7 +67,7 @@ class Session(QObject):
         step = n - 1 if epoch is None else max(0, int(run.epochs[:n].searchsorted(epoch, side="right")) - 1)
         self.select(
             run=run, n_checkpoints=n, step=step, following=epoch is None, frequency=None, neurons=(),
-            layout_epoch=None,
+            layout_epoch=None, trouble="",
         )  # fmt: skip
 
     def scrub(self, step: int) -> None:
@@ -85,7 +86,7 @@ class Session(QObject):
 def _clamped(s: Selection) -> Selection:
     """The nearest selection that its run can show."""
     if s.run is None:
-        return Selection()
+        return Selection(trouble=s.trouble)
     config = s.run.config
     step = max(0, min(s.step, s.n_checkpoints - 1))
     frequency = s.frequency if s.frequency is not None and 1 <= s.frequency <= config.p // 2 else None

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from engine.models.transformer import forward
 from engine.runfile import Run
 
-KEPT = 4  # checkpoints
+CACHE_BYTES = 512 * 2**20  # the newest is kept whatever its size
 _ROWS = 8192
 
 
@@ -48,9 +48,13 @@ def activations(run: Run, step: int, exact: bool = True) -> Activations:
     found = _compute(run, step, torch.float64 if exact else torch.float32)
     with _lock:
         _cache[key] = found
-        while len(_cache) > KEPT:
+        while len(_cache) > 1 and sum(_size(kept) for kept in _cache.values()) > CACHE_BYTES:
             _cache.popitem(last=False)
     return found
+
+
+def _size(found: Activations) -> int:
+    return found.logits.nbytes + found.mlp_post.nbytes + found.pattern.nbytes
 
 
 def forget(run: Run) -> None:

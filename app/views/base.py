@@ -70,10 +70,6 @@ class View(QFrame):
         """Widgets of the option bar, left to right."""
         return []
 
-    def look_ahead(self, selection: Selection) -> Query | None:
-        """What `query` would ask for a neighbouring selection, for computing it in advance."""
-        return self.query(selection)
-
     def restyle(self) -> None:
         """Take the theme's colours again."""
 
@@ -136,9 +132,7 @@ class View(QFrame):
 
     def _why_empty(self, selection: Selection) -> str:
         if selection.run is None:
-            if self.session.trouble:
-                return self.session.trouble
-            return "No run yet.\nStart one on the left, or drop a run file here."
+            return selection.trouble or "No run yet.\nStart one on the left, or drop a run file here."
         return "Waiting for the first checkpoint …" if not selection.n_checkpoints else "Nothing to show here."
 
     def _lay_out(self) -> None:

@@ -106,8 +106,7 @@ class LossView(View):
             dress(widget)
         for (name, _kind), curve in self._curves.items():
             colour = look.train if name == "train" else look.test
-            style = Qt.PenStyle.SolidLine
-            curve.setPen(pg.mkPen(colour, width=2, style=style))
+            curve.setPen(pen(colour, 2))
         for cursor in self._cursors:
             cursor.setPen(pen(look.accent, 1.5))
             cursor.setHoverPen(pen(look.accent, 3))

@@ -87,7 +87,7 @@ def neuron_wall(run: Run, step: int, layout_step: int, size: int, unwrapped: boo
     return NeuronWall(layout, tiles, now.frequency, now.fve)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def drawn_frequencies(run: Run, step: int, layer: int) -> NeuronFrequencies:
     """Frequencies in float32, fast enough to follow a finger."""
     return neuron_frequencies(run, step, layer, exact=False)
