@@ -6,7 +6,7 @@ import sys
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: spinning threads cost 8x beside a busy neighbour
 
 
-DRAWING = ("screenshot", "bench")
+DRAWING = (["screenshot"], ["bench", "lateness"], ["bench", "following"])
 
 
 def main() -> int:
@@ -16,7 +16,7 @@ def main() -> int:
         from app import cli as app_cli
 
         return app_cli.window(arguments)
-    if arguments[0] in DRAWING:
+    if any(arguments[: len(words)] == words for words in DRAWING):
         from app import cli as app_cli
 
         return app_cli.main(arguments)

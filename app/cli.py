@@ -214,7 +214,7 @@ def parser() -> argparse.ArgumentParser:
     picture.add_argument("--theme", choices=("dark", "light"), default="dark")
     picture.set_defaults(run=_screenshot)
     bench = verbs.add_parser("bench", help=VERBS["bench"], description=VERBS["bench"])
-    bench.add_argument("what", choices=("lateness",), help="lateness: of the event loop while a run is trained")
+    bench.add_argument("what", choices=("lateness", "following"))
     bench.add_argument("--json", action="store_true", help="print one JSON object")
     bench.set_defaults(run=_bench)
     return top
@@ -227,7 +227,6 @@ VERBS = {
 
 
 def _bench(options: argparse.Namespace) -> int:
-    import json
     from dataclasses import asdict
 
     if no_display() is not None:
@@ -235,16 +234,13 @@ def _bench(options: argparse.Namespace) -> int:
     if not _libraries_are_there(offscreen=no_display() is not None):
         return 1
     _application("dark")
-    from app.bench import lateness
+    from app import bench
+    from engine.cli import print_bench
 
-    found = {name: asdict(value) for name, value in lateness().items()}
-    if options.json:
-        print(json.dumps(found))
-        return 0
-    for name, value in found.items():
-        print(
-            f"{name:16} p50 {value['p50_ms']:5.1f} ms   p95 {value['p95_ms']:5.1f} ms   max {value['max_ms']:5.1f} ms"
-        )
+    if options.what == "lateness":
+        print_bench({name: asdict(value) for name, value in bench.lateness().items()}, options.json)
+    else:
+        print_bench(asdict(bench.following()), options.json)
     return 0
 
 

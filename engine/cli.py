@@ -1,4 +1,4 @@
-"""The verbs that need no Qt: train, info, verify."""
+"""The verbs that need no Qt: train, info, verify, bench."""
 
 from __future__ import annotations
 
@@ -20,6 +20,14 @@ from engine.runfile import Run, RunError
 from engine.runwriter import NoSpace
 
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+BENCHES = {
+    "step": "an epoch of training against the paper's code, and where its time goes",
+    "growth": "time and memory of an epoch as p and d_mlp grow",
+    "neighbour": "an epoch beside another busy process",
+    "checkpoints": "what keeping checkpoints costs",
+    "lateness": "of the window's event loop while a run is trained and followed",
+    "following": "what an open, following window costs the training",
+}
 _WAIT_FOR_SPACE = 1.0  # seconds between attempts
 
 
@@ -55,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
         prog="grokscope",
         description="A microscope for grokking. Without a verb it opens the window; "
         "`main.py RUN.h5` opens it on a run.",
-        epilog="Two more verbs draw: screenshot and bench (see main.py screenshot --help). "
+        epilog="One more verb draws: screenshot (see main.py screenshot --help). "
         "Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C.",
     )
     verbs = top.add_subparsers(title="verbs", metavar="VERB", required=True)
@@ -101,6 +109,14 @@ def parser() -> argparse.ArgumentParser:
     info = verb("info", _info, "Say what is in a run file.")
     info.add_argument("file", type=Path, metavar="RUN.h5")
     info.add_argument("--json", action="store_true", help="print one JSON object")
+
+    bench = verb(
+        "bench", _bench, "Measure this program on this machine.",
+        epilog="\n".join(f"  {name:11} {what}" for name, what in BENCHES.items()),
+    )  # fmt: skip
+    bench.add_argument("what", choices=tuple(BENCHES), metavar="WHAT", help="one of the names below")
+    bench.add_argument("--json", action="store_true", help="print one JSON object")
+    bench.add_argument("--preset", choices=tuple(PRESETS), default="paper", help="of `step` (default: paper)")
 
     verify = verb("verify", _verify, "Check a run file: structure, commits and every checksum.")
     verify.add_argument("file", type=Path, metavar="RUN.h5")
@@ -299,6 +315,38 @@ def _verify(options: argparse.Namespace) -> int:
         return FAILED
     print(f"{options.file} is sound: {run.n_checkpoints} checkpoints, all checksums match. {run.status().state}.")
     return DONE
+
+
+def _bench(options: argparse.Namespace) -> int:
+    """The measurements that need no window; `main.py` sends the others to the app."""
+    from engine import bench
+
+    found: Any
+    if options.what == "step":
+        found = asdict(bench.step(preset(options.preset)))
+    elif options.what == "growth":
+        found = {"sizes": [asdict(row) for row in bench.growth()]}
+    else:
+        found = asdict(bench.neighbour() if options.what == "neighbour" else bench.checkpoints())
+    print_bench(found, options.json)
+    return DONE
+
+
+def print_bench(found: dict[str, Any], as_json: bool) -> None:
+    """One JSON object, or a line for each figure."""
+    if as_json:
+        print(json.dumps(found))
+        return
+    for key, value in found.items():
+        rows = value if isinstance(value, list) else [value] if isinstance(value, dict) else []
+        if not rows:
+            print(f"{key:24} {_figure(value)}")
+        for row in rows:
+            print(f"{key:24} " + "  ".join(f"{name} {_figure(x)}" for name, x in row.items()))
+
+
+def _figure(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _summary(run: Run) -> str:

@@ -32,9 +32,9 @@ def estimate(config: Config) -> Estimate:
         trainer.advance()
         n += 1
     per_epoch = (time.perf_counter() - begin) / n
-    evaluate(trainer.step, trainer.test_batch, config.p)  # the first call also warms up
+    evaluate(trainer.step, trainer.test_batch)  # the first call also warms up
     begin = time.perf_counter()
-    evaluate(trainer.step, trainer.test_batch, config.p)
+    evaluate(trainer.step, trainer.test_batch)
     per_test = time.perf_counter() - begin
     parameters = sum(math.prod(shape) for shape in shapes(config).values())
     kept = scheduled_checkpoints(config)

@@ -1,207 +1,220 @@
 """The exact, structured step of the one-layer model without layer norm: the same function, fewer operations.
 
-Only `=` is read, so there is one query; scores, keys and values belong to tokens, not to examples; and
-W_O W_in, W_O W_U and W_out W_U are multiplied before they meet the examples. What is left per example is
-one weighted sum of value rows and three matrix products (and their gradients), written out by hand.
+Only `=` is read, so there is one query; scores, keys and values belong to tokens, not to examples. What attention to
+a token, rather than to `=`, adds to the MLP's input and to the residual stream is a row of a table, one for each head
+and each token at position 0 or 1; an example's MLP input is a weighted sum of 2 n_heads such rows. What is left per
+example are that sum, W_out and W_U, and their gradients, written out by hand in `kernels`.
+
+The examples, sorted by (a, b), are shared out among lanes (one core each), which work through them in blocks.
 """
 
 from __future__ import annotations
 
 import math
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from engine import kernels
 from engine.config import Config
+from engine.kernels import PACK, PAD, Examples, Groups, Lane, Model, Shared, Sizes
+from engine.lanes import Lanes
+from engine.models.transformer import initial_weights
+from engine.tasks import examples
 
 Weights = dict[str, Tensor]
-PAD = 16  # the vocabulary side of a product is padded to a multiple of this
+BLOCK = 384  # examples a lane takes at a time: what one pass writes is still in cache for the next
+LINE = 64  # bytes of a cache line
+WORTH = 20_000_000  # multiply-adds that make another lane worth its hand-over
 
 
 class FastStep:
     """Loss and gradient of the training examples; the same as autograd through `forward` but for rounding."""
 
     path = "structured"
+    kernels = kernels.COMPILER
 
-    @staticmethod
-    def fits(config: Config, flat: Tensor) -> bool:
-        plain = config.n_layers == 1 and not config.layer_norm and config.activation == "relu"
-        return plain and flat.device.type == "cpu"
+    def __init__(
+        self, config: Config, weights: Weights, gradients: Weights, pairs: Tensor, labels: Tensor, threads: int = 1
+    ) -> None:
+        """weights, gradients : by name, as `shapes(config)`   pairs : (n, 2)   labels : (n,)
 
-    def __init__(self, config: Config, weights: Weights, gradients: Weights, pairs: Tensor, labels: Tensor):
-        """weights, gradients : by name, as `shapes(config)`   pairs : (n, 2)   labels : (n,)"""
-        self._p, self._heads, self._d_head = config.p, config.n_heads, config.head_size
-        self._w, self._g = weights, gradients
-        self._a, self._b = pairs.T.contiguous()
-        self._labels = labels
-        vocab = config.d_vocab + -config.d_vocab % PAD
-        dtype = weights["W_E"].dtype
-        self._unembed = torch.zeros(config.d_model, vocab, dtype=dtype)  # W_U, padded with zero columns
-        self._d_logits = torch.zeros(len(labels), vocab, dtype=dtype)
-        self._minus_one = torch.full((len(labels), 1), -1.0, dtype=torch.float64)
+        threads : lanes at most. Sets the calling thread's number of torch threads to one.
+        """
+        self._sizes = s = _sizes(config, len(labels))
+        self._dtype = weights["W_E"].numpy().dtype
+        self._weights, self._gradients = _flat(weights), _flat(gradients)
+        lanes = max(1, min(threads, s.n_train * s.width * s.vocab // WORTH))
+        self._lanes = Lanes(lanes)
+        self._block = max(PAD, min(BLOCK, -(-s.n_train // lanes)))
+        self._pairs, self._examples = pairs, self._shares(pairs, labels)
+        self._assessed: tuple[Tensor, list[Examples]] | None = None  # the other examples last assessed: the test set
+        self._shared = _shared(s, self._dtype, lanes)
+        self._own = own = [_lane(s, self._dtype, self._block) for _ in range(lanes)]
+        read, write = (s, self._weights, self._shared), (s, self._weights, self._gradients, self._shared)
+        self._tabulate = [partial(kernels.prepare, i, lanes, *read, own[i]) for i in range(lanes)]
+        self._work = [partial(kernels.work, i, *read, own[i], self._examples[i]) for i in range(lanes)]
+        self._collect = [partial(kernels.collect, i, lanes, *write, own[i]) for i in range(lanes)]
+        self._finish = partial(kernels.finish, lanes, *write, own[0])
 
-    def logits(self, pairs: Tensor) -> Tensor:
-        """Logits at the last position.  (n, 2) -> (n, d_vocab padded with zeros)"""
-        tokens = self._tokens()
-        a, b = pairs.T
-        return self._read(tokens, self._attend(tokens, a, b)[0])[1]
+    def sums(self, pairs: Tensor, labels: Tensor) -> Tensor:
+        """Sums over examples: cross-entropy over p logits, right answers, cross-entropy over p + 1.  -> (3,) float64"""
+        self._prepare()
+        if pairs is not self._pairs and (self._assessed is None or self._assessed[0] is not pairs):
+            self._assessed = (pairs, self._shares(pairs, labels))
+        examples = self._examples if pairs is self._pairs or self._assessed is None else self._assessed[1]
+        lanes = zip(self._own, examples, strict=True)
+        tasks = [partial(kernels.assess, self._sizes, self._weights, self._shared, own, x) for own, x in lanes]
+        return torch.tensor(self._lanes.run(tasks), dtype=torch.float64).sum(0)
 
     def __call__(self) -> Tensor:
-        tokens = self._tokens()
-        z, pattern = self._attend(tokens, self._a, self._b)
-        post, logits = self._read(tokens, z)
-        loss = self._loss(logits)
-        d_z = self._read_backward(tokens, z, post)
-        self._attend_backward(tokens, pattern, d_z)
-        return loss
+        self._prepare()
+        losses = self._lanes.run(self._work)
+        self._lanes.run(self._collect)
+        self._finish()
+        return torch.tensor(sum(losses) / self._sizes.n_train, dtype=torch.float64)
 
-    # -- forward -------------------------------------------------------------------------------------------
-
-    def _tokens(self) -> Weights:
-        """Everything that depends on the weights alone."""
-        w, p, d_model = self._w, self._p, self._unembed.shape[0]
-        self._unembed[:, : p + 1] = w["W_U"]
-        equals = w["W_E"][p] + w["W_pos"][2]
-        rows = torch.cat([w["W_E"][:p] + w["W_pos"][0], w["W_E"][:p] + w["W_pos"][1], equals[None]])
-        query = torch.matmul(equals, w["W_Q"][0])  # (n_heads, d_head)
-        toward = torch.matmul(w["W_K"][0], query[..., None])[..., 0] / math.sqrt(self._d_head)  # (n_heads, d_model)
-        w_v = w["W_V"][0].transpose(0, 1).reshape(d_model, -1)  # (d_model, n_heads d_head)
-        w_o = w["W_O"][0].reshape(-1, d_model)  # (n_heads d_head, d_model)
+    def passes(self) -> dict[str, Callable[[], object]]:
+        """The parts of a step, to be timed one by one once a whole step has been taken."""
         return {
-            "equals": equals,
-            "rows": rows,  # (2p + 1, d_model): a at position 0, b at position 1, =
-            "query": query,
-            "toward": toward,
-            "scores": rows @ toward.T,  # (2p + 1, n_heads)
-            "w_v": w_v,
-            "values": rows @ w_v,  # (2p + 1, n_heads d_head)
-            "w_o": w_o,
-            "o_in": w_o @ w["W_in"][0],  # (n_heads d_head, d_mlp)
-            "o_u": w_o @ self._unembed,  # (n_heads d_head, vocab)
-            "out_u": w["W_out"][0] @ self._unembed,  # (d_mlp, vocab)
-            "b_in": equals @ w["W_in"][0] + w["b_in"][0],
-            "b_u": (equals + w["b_out"][0]) @ self._unembed,
+            "tables": self._prepare,
+            "examples": partial(self._lanes.run, self._work),
+            "from tables to weights": partial(self._lanes.run, self._collect),
+            "end, on one core": self._finish,
         }
 
-    def _attend(self, t: Weights, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-        """-> z (n, n_heads d_head), pattern (n, 3 keys, n_heads)"""
-        scores, values, p = t["scores"], t["values"], self._p
-        s = torch.stack([scores[a], scores[p + b], scores[2 * p].expand(len(a), -1)], dim=1)
-        pattern = s.softmax(1)
-        shape = (len(a), self._heads, self._d_head)
-        z = values[a].view(shape) * pattern[:, 0, :, None]
-        z.addcmul_(values[p + b].view(shape), pattern[:, 1, :, None])
-        z.addcmul_(values[2 * p].view(shape[1:]), pattern[:, 2, :, None])
-        return z.view(len(a), -1), pattern
+    def _prepare(self) -> None:
+        self._lanes.run(self._tabulate)
 
-    def _read(self, t: Weights, z: Tensor) -> tuple[Tensor, Tensor]:
-        """-> mlp_post (n, d_mlp), logits (n, vocab)"""
-        post = product(z, t["o_in"].T, t["b_in"], relu=True)
-        direct = product(z, t["o_u"].T, t["b_u"])
-        return post, product(post, t["out_u"].T, plus=direct)
+    def _shares(self, pairs: Tensor, labels: Tensor) -> list[Examples]:
+        """Examples sorted by (a, b), shared out among the lanes."""
+        order = np.lexsort(pairs.T.flip(0).numpy())
+        parts = np.array_split(order, self._lanes.count)
+        return [self._share(pairs.numpy()[part], labels.numpy()[part]) for part in parts]
 
-    def _loss(self, logits: Tensor) -> Tensor:
-        """Float64 cross-entropy over p + 1 logits; leaves its gradient in `_d_logits`."""
-        v, labels = self._p + 1, self._labels[:, None]
-        shifted = (logits[:, :v] - logits[:, :v].amax(1, keepdim=True)).double()
-        correct = shifted.gather(1, labels)
-        exps = shifted.exp_()
-        total = exps.sum(1, keepdim=True)
-        loss = (total.log() - correct).mean()
-        exps.div_(total).scatter_add_(1, labels, self._minus_one)
-        torch.mul(exps, 1.0 / len(labels), out=exps)
-        self._d_logits[:, :v] = exps
-        return loss
-
-    # -- backward ------------------------------------------------------------------------------------------
-
-    def _read_backward(self, t: Weights, z: Tensor, post: Tensor) -> Tensor:
-        """Gradients of MLP and unembedding.  -> d z (n, n_heads d_head)"""
-        w, g, v = self._w, self._g, self._p + 1
-        d_logits = self._d_logits
-        d_pre = torch.ops.aten.threshold_backward(product(d_logits, t["out_u"]), post, 0)
-        d_z = product(d_logits, t["o_u"], plus=product(d_pre, t["o_in"]))
-        d_out_u = product(d_logits.T, post.T)[:v]  # (d_vocab, d_mlp)
-        d_o_u = product(d_logits.T, z.T)[:v]  # (d_vocab, n_heads d_head)
-        d_o_in = product(z.T, d_pre.T)  # (n_heads d_head, d_mlp)
-        d_b_in, d_b_u = d_pre.sum(0), d_logits[:, :v].sum(0)
-        w_in, w_u, w_out, b_out = w["W_in"][0], w["W_U"], w["W_out"][0], w["b_out"][0]
-        torch.mm(d_out_u.T, w_u.T, out=g["W_out"][0])
-        torch.mm(w_out.T, d_out_u.T, out=g["W_U"])
-        g["W_U"].addmm_(t["w_o"].T, d_o_u.T).addr_(t["equals"] + b_out, d_b_u)
-        torch.mm(t["w_o"].T, d_o_in, out=g["W_in"][0])
-        g["W_in"][0].addr_(t["equals"], d_b_in)
-        torch.mm(d_o_in, w_in.T, out=g["W_O"][0].view_as(t["w_o"]))
-        g["W_O"][0].view_as(t["w_o"]).addmm_(d_o_u.T, w_u.T)
-        g["b_in"][0].copy_(d_b_in)
-        torch.mv(w_u, d_b_u, out=g["b_out"][0])
-        self._d_equals = w_in @ d_b_in + g["b_out"][0]
-        return d_z
-
-    def _attend_backward(self, t: Weights, pattern: Tensor, d_z: Tensor) -> None:
-        """Gradients of attention and embeddings, given d z."""
-        w, g, p = self._w, self._g, self._p
-        a, b, values = self._a, self._b, t["values"]
-        shape = (len(a), self._heads, self._d_head)
-        d_z = d_z.view(shape)
-        d_values = torch.zeros_like(values)
-        d_values.index_add_(0, a, (d_z * pattern[:, 0, :, None]).flatten(1))
-        d_values.index_add_(0, p + b, (d_z * pattern[:, 1, :, None]).flatten(1))
-        d_values[2 * p] = (d_z * pattern[:, 2, :, None]).sum(0).flatten()
-        d_pattern = torch.stack(
-            [
-                (d_z * values[a].view(shape)).sum(-1),
-                (d_z * values[p + b].view(shape)).sum(-1),
-                (d_z * values[2 * p].view(shape[1:])).sum(-1),
-            ],
-            dim=1,
-        )
-        d_s = pattern * (d_pattern - (pattern * d_pattern).sum(1, keepdim=True))
-        d_scores = torch.zeros_like(t["scores"])
-        d_scores.index_add_(0, a, d_s[:, 0]).index_add_(0, p + b, d_s[:, 1])
-        d_scores[2 * p] = d_s[:, 2].sum(0)
-        d_toward = d_scores.T @ t["rows"] / math.sqrt(self._d_head)  # (n_heads, d_model)
-        d_query = torch.matmul(d_toward[:, None], w["W_K"][0])[:, 0]  # (n_heads, d_head)
-        torch.mul(d_toward[..., None], t["query"][:, None], out=g["W_K"][0])
-        torch.mul(t["equals"][:, None], d_query[:, None], out=g["W_Q"][0])
-        d_w_v = t["rows"].T @ d_values  # (d_model, n_heads d_head)
-        g["W_V"][0].copy_(d_w_v.view(-1, self._heads, self._d_head).transpose(0, 1))
-        d_rows = d_values @ t["w_v"].T + d_scores @ t["toward"]
-        d_rows[2 * p] += self._d_equals + torch.matmul(w["W_Q"][0], d_query[..., None]).sum((0, 2))
-        torch.add(d_rows[:p], d_rows[p : 2 * p], out=g["W_E"][:p])
-        g["W_E"][p].copy_(d_rows[2 * p])
-        g["W_pos"][0].copy_(d_rows[:p].sum(0))
-        g["W_pos"][1].copy_(d_rows[p : 2 * p].sum(0))
-        g["W_pos"][2].copy_(d_rows[2 * p])
+    def _share(self, pairs: NDArray[np.int64], labels: NDArray[np.int64]) -> Examples:
+        """Examples with all that depends on which they are, not on the weights."""
+        s, n = self._sizes, len(pairs)
+        tokens, n_terms = 2 * s.p, 2 * s.heads + -2 * s.heads % 4
+        blocks = np.append(np.arange(0, n, self._block), n)
+        positions = (pairs[:, 0], s.p + pairs[:, 1])
+        rows = zeros((n, n_terms), np.uint32)
+        for i, token in enumerate(positions):
+            rows[:, i * s.heads : (i + 1) * s.heads] = token[:, None] + tokens * np.arange(s.heads)
+        weights = zeros((n, n_terms), self._dtype)
+        a, b, right = (np.ascontiguousarray(x, np.uint32) for x in (*pairs.T, labels))
+        groups = [_groups(token, blocks) for token in positions]
+        rest = zeros((n, s.heads), self._dtype)
+        return Examples(a, b, right, rows, weights, rest, np.zeros_like(weights), blocks, *groups)
 
 
-def product(x: Tensor, w: Tensor, bias: Tensor | None = None, plus: Tensor | None = None, relu: bool = False) -> Tensor:
-    """`x @ w.T (+ bias) (+ plus)`, then ReLU if asked.  x (n, in), w (out, in) -> (n, out)
+def zeros(shape: int | tuple[int, ...], dtype: Any = np.float64) -> NDArray[Any]:
+    """Zeros that begin on a cache line: a vector that crosses two lines takes two loads."""
+    count, size = math.prod(np.atleast_1d(shape)), np.dtype(dtype).itemsize
+    memory = np.zeros(count * size + LINE, np.uint8)
+    start = -memory.ctypes.data % LINE
+    found: NDArray[Any] = memory[start : start + count * size].view(dtype).reshape(shape)
+    return found
 
-    Through oneDNN where its float32 product is exact: it is twice as fast as MKL's on some processors.
-    """
-    if x.dtype == torch.float32 and onednn_is_exact():
-        ops = torch.ops.mkldnn
-        if plus is not None:
-            summed: Tensor = ops._linear_pointwise.binary(x, plus, w, bias, "add")
-            return summed
-        result: Tensor = ops._linear_pointwise(x, w, bias, "relu" if relu else "none", [], "")
-        return result
-    y = torch.mm(x, w.T) if plus is None else torch.addmm(plus, x, w.T)
-    if bias is not None:
-        y += bias
-    return y.relu_() if relu else y
+
+def _groups(token: NDArray[np.int64], blocks: NDArray[np.int64]) -> Groups:
+    """Examples by token, block after block."""
+    block = np.repeat(np.arange(len(blocks) - 1), np.diff(blocks))
+    order = np.lexsort((token, block))
+    first = np.ones(len(token), bool)
+    first[1:] = (np.diff(block[order]) != 0) | (np.diff(token[order]) != 0)
+    starts = np.flatnonzero(first)
+    of_block = np.searchsorted(starts, blocks)
+    tokens, ends, places = (x.astype(np.uint32) for x in (token[order][starts], np.append(starts, len(token)), order))
+    return Groups(tokens, ends, places, of_block)
+
+
+def _sizes(c: Config, n_train: int) -> Sizes:
+    head_row, model_row, mlp_row, vocab_row = (x + -x % PAD for x in (c.head_size, c.d_model, c.d_mlp, c.d_vocab))
+    return Sizes(
+        c.p, c.n_heads, c.head_size, c.d_model, c.d_mlp, c.d_vocab,
+        head_row, model_row, mlp_row, vocab_row, mlp_row + model_row, n_train,
+    )  # fmt: skip
+
+
+def _flat(weights: Weights) -> Model:
+    return Model(*(weights[name].detach().view(-1).numpy() for name in Model._fields))
+
+
+def _shared(s: Sizes, dtype: np.dtype[np.floating], lanes: int) -> Shared:
+    values, tokens = s.heads * s.d_head, 2 * s.p + 1
+    lengths = {
+        "w_in": s.d_model * s.mlp_row, "w_out_t": s.model_row * s.mlp_row, "value_into": values * s.width,
+        "table": s.heads * (tokens - 1) * s.width, "constant": s.width, "remainder": s.width,
+        "d_value_into": values * s.width,
+    }  # fmt: skip
+    parts = {
+        "d_table": s.heads * (tokens - 1) * s.width,
+        "d_w_out": s.d_mlp * s.model_row, "d_w_u": s.d_model * s.vocab_row,
+        "d_values": s.heads * tokens * s.head_row, "d_w_o": max(values * s.model_row, s.d_model * s.head_row),
+    }  # fmt: skip
+    return Shared(
+        **{name: zeros(length, dtype) for name, length in lengths.items()},
+        **{name: zeros((lanes, length), dtype) for name, length in parts.items()},
+        w_in64=zeros(s.d_model * s.mlp_row),
+        fold=zeros(values * s.mlp_row),
+        d_scores=zeros((lanes, tokens, s.heads)),
+        d_constant=zeros((lanes, s.width)),
+    )
+
+
+def _lane(s: Sizes, dtype: np.dtype[np.floating], block: int) -> Lane:
+    values, tokens = s.heads * s.d_head, 2 * s.p + 1
+    lengths = {
+        "rows": tokens * s.d_model, "values": s.heads * tokens * s.head_row, "pack": PACK,
+        "out": block * s.width, "d_out": max(block * s.width, tokens * s.model_row, s.d_model * s.mlp_row),
+        "logits": block * s.vocab_row,
+    }  # fmt: skip
+    exact = {
+        "query": values, "toward": s.heads * s.d_model, "stream": s.d_model, "w_o": values * s.d_model,
+        "pack64": PACK, "soft": s.vocab_row,
+        "scratch": tokens * s.model_row, "sums": max(s.width, s.d_model + s.d_head),
+    }  # fmt: skip
+    rounded = zeros(s.vocab_row)
+    return Lane(
+        **{name: zeros(length, dtype) for name, length in lengths.items()},
+        **{name: zeros(length) for name, length in exact.items()},
+        **{name: zeros((tokens, s.heads)) for name in ("scores", "exps")},
+        soft_rounded=rounded,
+        soft_bits=rounded.view(np.int64),
+    )
+
+
+def compile_kernels() -> None:
+    """Compile what training needs, before a person waits for it; kept on disk, this takes seconds only once."""
+    config = Config(p=5, train_fraction=0.6, d_model=8, n_heads=2, d_mlp=16)
+    weights = initial_weights(config)
+    train, _ = examples(config.operation, config.p, config.train_fraction, config.data_seed)
+    pairs, labels = torch.from_numpy(train.pairs), torch.from_numpy(train.labels)
+    step = FastStep(config, weights, {name: torch.zeros_like(w) for name, w in weights.items()}, pairs, labels)
+    step()
+    step.sums(pairs, labels)
 
 
 @cache
-def onednn_is_exact() -> bool:
-    """Whether oneDNN is there and multiplies float32 as float32 on this machine (never silently in bfloat16)."""
+def product_is_exact(dtype: torch.dtype) -> bool:
+    """Whether the compiled product multiplies on this machine as precisely as its type allows."""
     draw = torch.Generator().manual_seed(0)
-    x, w = torch.randn(64, 512, generator=draw), torch.randn(128, 512, generator=draw)
-    exact = x.double() @ w.double().T
-    try:
-        ours = torch.ops.mkldnn._linear_pointwise(x, w, None, "none", [], "")
-    except (RuntimeError, AttributeError):
-        return False
-    return bool((ours - exact).norm() <= 1e-6 * exact.norm())
+    rows, columns, depth = 13, 70, 300
+    x = torch.randn(rows, depth, generator=draw, dtype=dtype).numpy()
+    y = torch.randn(depth, columns, generator=draw, dtype=dtype).numpy()
+    out, row = zeros(rows * 96, x.dtype), 96
+    kernels.multiply(
+        rows, columns, depth, x.reshape(-1), 0, depth, 1, y.reshape(-1), 0, columns, 1,
+        out, 0, row, False, zeros(PACK, x.dtype),
+    )  # fmt: skip
+    exact = x.astype(np.longdouble) @ y.astype(np.longdouble)
+    error, size = (
+        float(np.linalg.norm(x.astype(np.float64))) for x in (out.reshape(rows, row)[:, :columns] - exact, exact)
+    )
+    return bool(error / size <= 8 * np.finfo(x.dtype).eps)

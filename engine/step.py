@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from engine.config import Config
-from engine.fast_step import FastStep
 from engine.models.transformer import Weights, forward, shapes
 from engine.tasks import Examples
 
@@ -29,13 +28,17 @@ class Step(Protocol):
     """A way to compute the training loss and its gradient."""
 
     path: str
+    kernels: str  # what compiled them, for which processor: another one rounds differently
 
     def __call__(self) -> Tensor:
         """Mean cross-entropy over p + 1 logits (float64 scalar); fills `parameters.gradient`."""
         ...
 
-    def logits(self, pairs: Tensor) -> Tensor:
-        """Logits at the last position.  (n, 2) -> (n, d_vocab)"""
+    def sums(self, pairs: Tensor, labels: Tensor) -> Tensor:
+        """Sums over examples: cross-entropy over p logits, right answers, cross-entropy over p + 1.
+
+        pairs (n, 2), labels (n,) -> (3,) float64
+        """
         ...
 
 
@@ -65,6 +68,7 @@ class GeneralStep:
     """Any model, any device: autograd through `forward`."""
 
     path = "general"
+    kernels = "PyTorch"
 
     def __init__(self, config: Config, parameters: Parameters, train: Batch) -> None:
         self._config, self._train, self._parameters = config, train, parameters
@@ -80,14 +84,32 @@ class GeneralStep:
         return loss.detach()
 
     @torch.no_grad()
-    def logits(self, pairs: Tensor) -> Tensor:
-        return forward(self._parameters.weights, pairs, self._config)
+    def sums(self, pairs: Tensor, labels: Tensor) -> Tensor:
+        """As in `Step`."""
+        p, sums = self._config.p, torch.zeros(3, dtype=torch.float64, device=labels.device)
+        for start in range(0, len(labels), EVALUATION_ROWS):
+            right = labels[start : start + EVALUATION_ROWS]
+            logits = forward(self._parameters.weights, pairs[start : start + EVALUATION_ROWS], self._config)
+            top = logits.amax(-1, keepdim=True)
+            exps = (logits - top).double().exp_()
+            residues = exps[:, :p].sum(-1)
+            correct = (logits.gather(-1, right[:, None]) - top).double()[:, 0]
+            answered = logits[:, :p].argmax(-1) == right
+            sums += torch.stack([
+                (residues.log() - correct).sum(), answered.double().sum(),
+                ((residues + exps[:, p]).log() - correct).sum(),
+            ])  # fmt: skip
+        return sums
 
 
-def choose_step(config: Config, parameters: Parameters, train: Batch) -> Step:
+def choose_step(config: Config, parameters: Parameters, train: Batch, threads: int = 1) -> Step:
     """The fastest exact path for this model on this device. The only place where it is chosen."""
-    if FastStep.fits(config, parameters.flat):
-        return FastStep(config, parameters.weights, parameters.gradients, train.pairs, train.labels)
+    flat = parameters.flat
+    if config.n_layers == 1 and not config.layer_norm and config.activation == "relu" and flat.device.type == "cpu":
+        from engine.fast_step import FastStep, product_is_exact
+
+        if product_is_exact(flat.dtype):
+            return FastStep(config, parameters.weights, parameters.gradients, train.pairs, train.labels, threads)
     return GeneralStep(config, parameters, train)
 
 
@@ -110,22 +132,9 @@ class Evaluation:
     loss_all_logits: float
 
 
-def evaluate(step: Step, batch: Batch, p: int) -> Evaluation | None:
+def evaluate(step: Step, batch: Batch) -> Evaluation | None:
     """Loss and accuracy; None where there are no examples."""
-    n = len(batch.labels)
-    if n == 0:
+    if len(batch.labels) == 0:
         return None
-    sums = torch.zeros(3, dtype=torch.float64, device=batch.labels.device)
-    for start in range(0, n, EVALUATION_ROWS):
-        labels = batch.labels[start : start + EVALUATION_ROWS]
-        logits = step.logits(batch.pairs[start : start + EVALUATION_ROWS])[:, : p + 1]
-        top = logits.amax(-1, keepdim=True)
-        exps = (logits - top).double().exp_()
-        residues = exps[:, :p].sum(-1)
-        correct = (logits.gather(-1, labels[:, None]) - top).double()[:, 0]
-        right = logits[:, :p].argmax(-1) == labels
-        sums += torch.stack([
-            (residues.log() - correct).sum(), right.double().sum(), ((residues + exps[:, p]).log() - correct).sum()
-        ])  # fmt: skip
-    loss, accuracy, loss_all_logits = (sums / n).tolist()
+    loss, accuracy, loss_all_logits = (step.sums(batch.pairs, batch.labels) / len(batch.labels)).tolist()
     return Evaluation(loss, accuracy, loss_all_logits)

@@ -114,7 +114,8 @@ class Trainer:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         """Sets the calling thread's number of torch threads. Raises `TrainingError`."""
-        torch.set_num_threads(threads or physical_cores())
+        self.threads = threads or physical_cores()
+        torch.set_num_threads(self.threads)
         self.config, self.start = config, start
         self.device = resolve_device(config.device)
         self._refuse_what_does_not_fit()
@@ -122,7 +123,7 @@ class Trainer:
         self.train_batch, self.test_batch = Batch(train, self.device), Batch(test, self.device)
         values = initial_weights(config) if start is None else _tensors(start.weights)
         self.parameters = Parameters(config, values, self.device, dtype)
-        self.step: Step = choose_step(config, self.parameters, self.train_batch)
+        self.step: Step = choose_step(config, self.parameters, self.train_batch, self.threads)
         flat = self.parameters.flat
         flat.grad = self.parameters.gradient
         self.optimizer = torch.optim.AdamW(
@@ -189,9 +190,10 @@ class Trainer:
             "torch": torch.__version__,
             "device": self.device.type,
             "processor": torch.cuda.get_device_name(self.device) if cuda else platform.machine(),
-            "threads": torch.get_num_threads(),
+            "threads": self.threads,
             "optimizer": "AdamW fused",
             "step_path": self.step.path,
+            "kernels": self.step.kernels,
         }
 
 
@@ -228,7 +230,7 @@ def events(trainer: Trainer) -> Iterator[Progress | Checkpoint]:
         forked = trainer.start is not None and epoch == trainer.start.epoch  # its first checkpoint
         scheduled = forked or _scheduled(config, epoch)
         if scheduled or _every(config.test_every, epoch) or _every(config.transition_every, epoch):
-            latest = evaluate(trainer.step, trainer.test_batch, config.p)
+            latest = evaluate(trainer.step, trainer.test_batch)
         if not announced and (scheduled or _in_transition(config, epoch, latest)):
             release()
             if not bool(trainer.parameters.flat.isfinite().all()):
@@ -269,7 +271,7 @@ def _in_transition(config: Config, epoch: int, test: Evaluation | None) -> bool:
 def _checkpoint(
     trainer: Trainer, test: Evaluation | None, losses: list[float], tests: list[tuple[int, float]]
 ) -> Checkpoint:
-    train = evaluate(trainer.step, trainer.train_batch, trainer.config.p)
+    train = evaluate(trainer.step, trainer.train_batch)
     assert train is not None  # Config promises at least one training pair
     return Checkpoint(
         epoch=trainer.epoch,
