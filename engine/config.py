@@ -223,7 +223,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # 90 % of the neurons at FVE 0.85 or more.
     "quick": {
         "p": 59, "train_fraction": 0.5, "d_model": 64, "n_heads": 4, "d_mlp": 128, "lr": 5e-3, "weight_decay": 1.5,
-        "epochs": 1500, "checkpoint_every": 10, "dense_every": 5, "dense_until": 200, "transition_every": 5,
+        "epochs": 1500, "checkpoint_every": 20, "dense_every": 5, "dense_until": 200, "transition_every": 5,
         "test_every": 5,
     },
     "paper": {},

@@ -53,11 +53,19 @@ class NoSpace(RuntimeError):
 
 
 def _write(data: h5py.Dataset, rows: Any, value: Any) -> None:
-    data[rows] = value
+    """`data[rows] = value`; a single row without h5py's general indexing, which takes longer than writing it."""
+    if not isinstance(rows, int):
+        data[rows] = value
+        return
+    space = data.id.get_space()
+    row_shape = space.shape[1:]
+    space.select_hyperslab((rows, *(0 for _ in row_shape)), (1, *row_shape))
+    row = np.ascontiguousarray(value).reshape(1, *row_shape)
+    data.id.write(h5py.h5s.create_simple(row.shape), space, row)
 
 
 def _resize(data: h5py.Dataset, rows: int) -> None:
-    data.resize(rows, axis=0)
+    data.id.set_extent((rows, *data.id.shape[1:]))
 
 
 def _flush(file: h5py.File) -> None:
@@ -389,13 +397,13 @@ def _datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
 
 
 def _grow(data: h5py.Dataset, row: int, value: NDArray[Any] | np.generic) -> None:
-    if len(data) != row + 1:
+    if data.id.shape[0] != row + 1:
         _resize(data, row + 1)
     _write(data, row, value)
 
 
 def _extend(data: h5py.Dataset, first: int, values: NDArray[Any]) -> None:
-    if len(data) != first + len(values):
+    if data.id.shape[0] != first + len(values):
         _resize(data, first + len(values))
     if len(values):
         _write(data, slice(first, first + len(values)), values)
