@@ -4,6 +4,8 @@ import os
 import sys
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: spinning threads cost 8x beside a busy neighbour
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # before NumPy: analyses leave a core to the window
+    os.environ.setdefault(name, str(max(1, (os.cpu_count() or 1) - 1)))
 
 
 DRAWING = (["screenshot"], ["bench", "lateness"], ["bench", "following"])

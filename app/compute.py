@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, fields, is_dataclass
@@ -45,6 +46,7 @@ class Compute(QObject):
         self._ahead: list[Query] = []
         self._news = threading.Condition()
         self._closing = False
+        self.seconds = 0.0  # of processor time spent on answers so far
         self._done.connect(self._finish, Qt.ConnectionType.QueuedConnection)
         self._thread = threading.Thread(target=self._work, name="analysis", daemon=True)
         self._thread.start()
@@ -89,10 +91,12 @@ class Compute(QObject):
 
     def _work(self) -> None:
         while (query := self._next()) is not None:
+            begin = time.thread_time()
             try:
                 answer = Answer(query.analysis(*query.args))
             except Exception as error:  # shown in the view that asked
                 answer = Answer(error=error)
+            self.seconds += time.thread_time() - begin
             if not self._closing:
                 self._done.emit(query, answer)
 

@@ -40,7 +40,9 @@ from engine.estimate import Estimate, estimate
 from engine.training import Checkpoint, Progress, device_names
 
 _SYMBOLS = {"add": "a + b", "subtract": "a − b", "multiply": "a · b", "divide": "a / b", "x2xyy2": "a² + ab + b²"}
-_GROWTH_MS = 400  # a redraw of all views takes some 25 ms: the event loop stays free
+_GROWTH_MS = 400  # at least, between two updates of the views: the event loop stays free
+_GROWTH_MS_MOST = 8000
+_GROWTH_SHARE = 0.05  # of a core's time that updating the views of a run in training may take
 _RATE_SECONDS = 5.0  # over which epochs a second are averaged
 
 
@@ -69,6 +71,7 @@ class TrainingPanel(QFrame):
         self._tell_growth.setSingleShot(True)
         self._tell_growth.setInterval(_GROWTH_MS)
         self._tell_growth.timeout.connect(self._grow)
+        self._spent = 0.0  # seconds of processor time of the window and its analyses, at the last news
         compute.answered.connect(self._estimated)
         self._lay_out()
         session.changed.connect(self._show_shown)
@@ -193,6 +196,7 @@ class TrainingPanel(QFrame):
         thread = TrainingThread(make, self)
         self.thread_in_training = thread
         self._total, self._recent = config.epochs, deque([(time.perf_counter(), first_epoch)])
+        self._spent = self.compute.seconds + time.thread_time()
         self._bar.setRange(0, max(1, config.epochs))
         self._bar.setValue(first_epoch)
         self._state.setText("starting …")
@@ -261,13 +265,19 @@ class TrainingPanel(QFrame):
         self._bar.setValue(max(self._bar.value(), checkpoint.epoch))
         self._say_paused()
         if not self._tell_growth.isActive():
-            self._tell_growth.start()
+            self._tell_growth.start(self._pause_between_updates())
 
     def _say_paused(self) -> None:
         """Where training stands still; the last event may come a moment after the click."""
         thread = self.thread_in_training
         if thread is not None and thread.paused:
             self._state.setText(f"paused at epoch {epoch_text(self._bar.value())}")
+
+    def _pause_between_updates(self) -> int:
+        """Milliseconds to wait with news of the run, by what the last news cost: training comes first."""
+        now = self.compute.seconds + time.thread_time()
+        cost, self._spent = now - self._spent, now
+        return min(_GROWTH_MS_MOST, max(_GROWTH_MS, round(1000 * cost / _GROWTH_SHARE)))
 
     def _grow(self) -> None:
         thread = self.thread_in_training

@@ -283,6 +283,11 @@ class Run:
             self.close()
             self._file, self._own = file, file is None
 
+    @property
+    def grows(self) -> bool:
+        """Whether this process is writing it: what is derived from its last checkpoint holds only for a moment."""
+        return not self._own
+
     def close(self) -> None:
         """Let go of the file; the next read opens it again."""
         with self.lock:

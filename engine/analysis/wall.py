@@ -93,12 +93,19 @@ def drawn_frequencies(run: Run, step: int, layer: int) -> NeuronFrequencies:
     return neuron_frequencies(run, step, layer, exact=False)
 
 
-@lru_cache(maxsize=64)
 def wall_layout(run: Run, step: int, layer: int = -1) -> WallLayout:
-    """Groups, phases and colour limit at a checkpoint, from float64 activations."""
+    """Groups, phases and colour limit at a checkpoint.
+
+    From float64 activations; from float32 of a run that is being trained, for the next checkpoint replaces it soon.
+    """
+    return _layout(run, step, layer, not run.grows)
+
+
+@lru_cache(maxsize=64)
+def _layout(run: Run, step: int, layer: int, exact: bool) -> WallLayout:
     p = run.config.p
-    values = activations(run, step).mlp_post[layer]
-    found = neuron_frequencies(run, step, layer)
+    values = activations(run, step, exact).mlp_post[layer]
+    found = neuron_frequencies(run, step, layer) if exact else drawn_frequencies(run, step, layer)
     phase = sum_phases(values, found.frequency, p, difference=run.config.operation == "subtract")
     carries = found.fve >= THRESHOLD
     groups = [Group(k, _by(phase, np.flatnonzero(carries & (found.frequency == k)))) for k in found.key_frequencies()]
@@ -119,8 +126,10 @@ def sum_phases(values: NDArray[np.floating], frequency: NDArray[np.int64], p: in
     phases = np.full(values.shape[1], np.nan)
     for k in np.unique(frequency[frequency > 0]):
         rows = np.flatnonzero(frequency == k)
-        wave = np.exp(-2j * np.pi * (k * s % p) / p)
-        phases[rows] = np.angle(wave @ values[:, rows])
+        angle = 2 * np.pi * (k * s % p) / p
+        waves = np.stack([np.cos(angle), -np.sin(angle)]).astype(values.dtype)
+        real, imaginary = (waves @ values)[:, rows]
+        phases[rows] = np.arctan2(imaginary, real)
     return phases
 
 
