@@ -356,3 +356,58 @@ def _recorded(config: Config) -> tuple[float, float, int]:
             return spent, time.perf_counter() - begin, kept
         finally:
             training._checkpoint = plain
+
+
+@dataclass(frozen=True)
+class AnalysisBench:
+    """Measuring a run's checkpoints into traces, excluded loss of its key frequencies included; and one neuron.
+
+    neuron_ms : everything about one neuron at a checkpoint whose activations are there   peak_rss_mb : of this process
+    """
+
+    p: int
+    d_mlp: int
+    checkpoints: int
+    seconds: float
+    ms_per_checkpoint: float
+    neuron_ms: float
+    peak_rss_mb: float
+
+
+def analysis(path: Path | None = None, checkpoints: int = 60) -> AnalysisBench:
+    """Time traces and a neuron on a run, or on the paper's model, trained for so many checkpoints."""
+    from engine import recording
+    from engine.analysis.embedding import key_frequencies
+    from engine.analysis.neuron import neuron_report
+    from engine.replay import activations
+    from engine.runfile import Run
+    from engine.traces import Traces
+
+    torch.set_num_threads(physical_cores())
+    with tempfile.TemporaryDirectory() as folder:
+        if path is None:
+            path = Path(folder) / "run.h5"
+            config = preset("paper", epochs=checkpoints - 1, dense_every=1, device="cpu")
+            for _ in recording.start(config, path).events():
+                pass
+            torch.set_num_threads(physical_cores())
+        run = Run.open(path)
+        keys = key_frequencies(run, run.n_checkpoints - 1) or (1,)
+        traces = Traces(run, Path(folder) / "bench.traces.h5")
+        steps = traces.missing(keys)[: checkpoints + 1]
+        traces.add(steps[0], keys)
+        begin = time.perf_counter()
+        for step in steps[1:]:
+            traces.add(step, keys)
+        traces.flush()
+        seconds = time.perf_counter() - begin
+        traces.close()
+        last, layer = run.n_checkpoints - 1, run.config.n_layers - 1
+        activations(run, last)
+        neurons = range(min(40, run.config.d_mlp))
+        each = [_timed(partial(neuron_report, run, last, layer, i), 1) for i in neurons]
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        done, c = len(steps) - 1, run.config
+        return AnalysisBench(
+            c.p, c.d_mlp, done, seconds, 1000 * seconds / done, 1000 * statistics.median(each), peak
+        )  # fmt: skip

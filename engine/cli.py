@@ -1,9 +1,10 @@
-"""The verbs that need no Qt: train, info, verify, bench."""
+"""The verbs that need no Qt: train, import, info, verify, bench."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import signal
 import sys
 import threading
@@ -23,11 +24,13 @@ DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 BENCHES = {
     "step": "an epoch of training against the paper's code, and where its time goes",
     "growth": "time and memory of an epoch as p and d_mlp grow",
+    "analysis": "measuring every checkpoint of a run, and one neuron",
     "neighbour": "an epoch beside another busy process",
     "checkpoints": "what keeping checkpoints costs",
     "lateness": "of the window's event loop while a run is trained and followed",
     "following": "what an open, following window costs the training",
 }
+_LONG = 12  # entries of a list printed in full
 _WAIT_FOR_SPACE = 1.0  # seconds between attempts
 
 
@@ -106,9 +109,34 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--epochs", type=int, metavar="N", help="the last epoch, always counted from epoch 0")
     train.add_argument("--device", choices=("auto", "cpu", "cuda"), help="where to train")
 
+    imported = verb(
+        "import", _import, "Read a model that others trained, such as the paper authors' .pth, into a run file.",
+        epilog="example:\n  main.py import low_precision_mod_addition.pth --out authors.h5 --set data_seed=1\n\n"
+        "What the file does not say is taken from --set, or is as in --preset paper (see main.py train --help).",
+    )  # fmt: skip
+    imported.add_argument("file", type=Path, metavar="FILE.pth")
+    imported.add_argument("--out", type=Path, metavar="RUN.h5", required=True, help="the new run file")
+    imported.add_argument(
+        "--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", dest="settings",
+        help="what the file does not say, such as data_seed=1",
+    )  # fmt: skip
+    imported.add_argument("--epoch", type=int, metavar="N", help="of a lone model without recorded losses")
+    imported.set_defaults(epochs=None, device=None)
+
     info = verb("info", _info, "Say what is in a run file.")
     info.add_argument("file", type=Path, metavar="RUN.h5")
     info.add_argument("--json", action="store_true", help="print one JSON object")
+
+    analyse = verb("analyse", _analyse, "Compute the progress measures of a run.")
+    analyse.add_argument("file", type=Path, metavar="RUN.h5")
+    which = analyse.add_mutually_exclusive_group()
+    which.add_argument("--epoch", type=int, metavar="N", help="of the checkpoint (default: the last)")
+    which.add_argument("--all", action="store_true", help="curves over all checkpoints, kept beside the run")
+    analyse.add_argument(
+        "--keys", metavar="K,K,…", help="frequencies of restricted and excluded losses "
+        "(default: the key frequencies of the run's last checkpoint)",
+    )  # fmt: skip
+    analyse.add_argument("--json", action="store_true", help="print one JSON object")
 
     bench = verb(
         "bench", _bench, "Measure this program on this machine.",
@@ -116,6 +144,7 @@ def parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     bench.add_argument("what", choices=tuple(BENCHES), metavar="WHAT", help="one of the names below")
     bench.add_argument("--json", action="store_true", help="print one JSON object")
+    bench.add_argument("--run", type=Path, dest="run_file", metavar="RUN.h5", help="of `analysis` (default: trained)")
     bench.add_argument("--preset", choices=tuple(PRESETS), default="paper", help="of `step` (default: paper)")
 
     verify = verb("verify", _verify, "Check a run file: structure, commits and every checksum.")
@@ -260,6 +289,24 @@ def _stop_on_signals() -> Any:
             signal.signal(s, handler)
 
 
+# -- import ------------------------------------------------------------------------------------------------
+
+
+def _import(options: argparse.Namespace) -> int:
+    from engine import imports
+
+    epoch = [text for text in options.settings if text.replace(" ", "").startswith("epoch=")]
+    options.settings = [text for text in options.settings if text not in epoch]
+    if epoch:
+        value = epoch[-1].partition("=")[2].strip()
+        if not value.isdigit():
+            raise ConfigError(f"--set epoch={value}: must be a whole number from 0.")
+        options.epoch = int(value)
+    run = imports.import_run(options.file, options.out, _settings(options), options.epoch, _say)
+    _say(_summary(run))
+    return DONE
+
+
 # -- info, verify ------------------------------------------------------------------------------------------
 
 
@@ -317,6 +364,81 @@ def _verify(options: argparse.Namespace) -> int:
     return DONE
 
 
+# -- analyse, bench ----------------------------------------------------------------------------------------
+
+
+def _analyse(options: argparse.Namespace) -> int:
+    import torch
+
+    from engine.analysis.measures import key_frequencies
+    from engine.analysis.summary import summary
+    from engine.training import physical_cores
+
+    run = Run.open(options.file)
+    if not run.n_checkpoints:
+        raise RunError(f"{options.file} has no checkpoint yet.")
+    torch.set_num_threads(physical_cores())
+    keys = _keys(options.keys, run)
+    if keys is None:
+        keys = key_frequencies(run, run.n_checkpoints - 1)
+    if options.all:
+        found = _curves(run, keys)
+    else:
+        step = run.n_checkpoints - 1 if options.epoch is None else run.step_at(options.epoch)
+        found = summary(run, step, keys)
+    if options.keys is None:
+        found["keys_from_epoch"] = int(run.epochs[-1])
+    if options.json:
+        print(json.dumps(_finite(found)))
+        return DONE
+    for key, value in found.items():
+        if isinstance(value, list) and len(value) > _LONG:
+            value = f"{len(value)} values (--json prints them)"
+        elif isinstance(value, dict):
+            value = "  ".join(f"{name}: {_figure(x)}" for name, x in value.items())
+        print(f"{key:40} {'—' if value is None or value == '' else _figure(value)}")
+    return DONE
+
+
+def _keys(text: str | None, run: Run) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    from engine.analysis.characters import NoBasis, characters
+
+    try:
+        most = characters(run.config).n // 2
+    except NoBasis as why:
+        raise ConfigError(f"--keys: {why}") from None
+    parts = text.replace(" ", "").split(",")
+    if not all(part.isdigit() and 1 <= int(part) <= most for part in parts):
+        raise ConfigError(f"--keys {text}: write frequencies from 1 to {most}, with commas between.")
+    return tuple(sorted({int(part) for part in parts}))
+
+
+def _curves(run: Run, keys: tuple[int, ...]) -> dict[str, Any]:
+    """Measures of all checkpoints, computed where they are missing."""
+    from engine.traces import Traces, measure_all
+
+    traces = Traces(run)
+    missing = len(traces.missing(keys))
+    with tqdm(total=missing, unit=" checkpoints", file=sys.stderr, disable=not missing) as bar:
+        for _ in measure_all(traces, keys):
+            bar.update()
+    try:
+        return traces.curves(keys) | {"kept_in": str(traces.path) if traces.kept else None}
+    finally:
+        traces.close()
+
+
+def _finite(value: Any) -> Any:
+    """NaN and infinities as null: JSON has none."""
+    if isinstance(value, dict):
+        return {key: _finite(x) for key, x in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(x) for x in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _bench(options: argparse.Namespace) -> int:
     """The measurements that need no window; `main.py` sends the others to the app."""
     from engine import bench
@@ -324,6 +446,8 @@ def _bench(options: argparse.Namespace) -> int:
     found: Any
     if options.what == "step":
         found = asdict(bench.step(preset(options.preset)))
+    elif options.what == "analysis":
+        found = asdict(bench.analysis(options.run_file))
     elif options.what == "growth":
         found = {"sizes": [asdict(row) for row in bench.growth()]}
     else:

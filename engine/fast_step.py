@@ -44,7 +44,7 @@ class FastStep:
     ) -> None:
         """weights, gradients : by name, as `shapes(config)`   pairs : (n, 2)   labels : (n,)
 
-        threads : lanes at most. Sets the calling thread's number of torch threads to one.
+        threads : lanes at most
         """
         self._sizes = s = _sizes(config, len(labels))
         self._dtype = weights["W_E"].numpy().dtype
@@ -71,6 +71,32 @@ class FastStep:
         lanes = zip(self._own, examples, strict=True)
         tasks = [partial(kernels.assess, self._sizes, self._weights, self._shared, own, x) for own, x in lanes]
         return torch.tensor(self._lanes.run(tasks), dtype=torch.float64).sum(0)
+
+    def forward(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """The pairs given at the start, sorted by (a, b), under the present weights.
+
+        -> logits (n, d_vocab), activations after ReLU (n, d_mlp), attention from `=` (n, n_heads, 3)
+        """
+        s, n = self._sizes, self._sizes.n_train
+        logits, post = np.empty((n, s.vocab), self._dtype), np.empty((n, s.d_mlp), self._dtype)
+        pattern = np.empty((n, s.heads, 3), self._dtype)
+        self._prepare()
+        starts = np.cumsum([0, *(len(x.a) for x in self._examples)])
+
+        def read(lane: int) -> None:
+            own, x, start = self._own[lane], self._examples[lane], starts[lane]
+            out = own.out.reshape(-1, s.width)
+            for low, high in zip(x.blocks[:-1], x.blocks[1:], strict=True):
+                kernels.read(s, self._weights, self._shared, own, x, int(low), int(high))
+                rows = slice(start + low, start + high)
+                post[rows] = out[: high - low, : s.d_mlp]
+                logits[rows] = own.logits.reshape(-1, s.vocab_row)[: high - low, : s.vocab]
+            rows = slice(start, start + len(x.a))
+            pattern[rows, :, 0], pattern[rows, :, 1] = x.weights[:, : s.heads], x.weights[:, s.heads : 2 * s.heads]
+            pattern[rows, :, 2] = x.rest
+
+        self._lanes.run([partial(read, lane) for lane in range(self._lanes.count)])
+        return logits, post, pattern
 
     def __call__(self) -> Tensor:
         self._prepare()

@@ -255,6 +255,7 @@ def gather(
     """
     terms, columns = _U(rows.shape[1]), _U(width)
     flat_rows, flat_weights = rows.reshape(-1), weights.reshape(-1)
+    zero = out.dtype.type(0)
     for i in range(_U(low), _U(high)):
         o = (i - _U(low)) * columns
         first = i * terms
@@ -272,7 +273,7 @@ def gather(
                     out[o + c] += x
         for c in range(_U(positive)):
             x = constant[c] + out[o + c]
-            out[o + c] = x * 0 if x < 0 else x
+            out[o + c] = zero if x < 0 else x
         for c in range(_U(positive), columns):
             out[o + c] += constant[c]
 

@@ -15,9 +15,7 @@ class Lanes:
     """Runs tasks side by side, one torch thread each: the calling thread is the first lane."""
 
     def __init__(self, count: int) -> None:
-        """Sets the calling thread's number of torch threads to one."""
         self.count = count
-        torch.set_num_threads(1)
         self._others = ThreadPoolExecutor(count - 1, "lane", torch.set_num_threads, (1,)) if count > 1 else None
 
     def run(self, tasks: Sequence[Callable[[], T]]) -> list[T]:

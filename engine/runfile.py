@@ -39,10 +39,11 @@ class RunError(RuntimeError):
 class Origin:
     """Where a run begins.
 
-    epoch : its first checkpoint; 0 unless it is a fork, which keeps its parent's epoch numbers
+    epoch : where its curves begin, and its first checkpoint (in an imported run that may be later);
+        0 unless it is a fork, which keeps its parent's epoch numbers
     parent: the run id of the parent, or None
     warmup_from : the epoch from which the warm-up counts
-    optimizer : `fresh` or `kept`, the optimiser's state at the beginning
+    optimizer : `fresh` or `kept`, the optimiser's state at the beginning; `unknown` in an imported run
     """
 
     epoch: int = 0
@@ -251,7 +252,7 @@ class Run:
             return self._checksum(step)
 
     def _checksum(self, step: int) -> int:
-        first, last = (self._n_train_rows(step), self._n_train_rows(step + 1)) if step else (0, 0)
+        first, last = self._n_train_rows(step), self._n_train_rows(step + 1)
         rows: Arrays = {f"weights/{name}": self._row(f"weights/{name}", step) for name in shapes(self.config)}
         for name in ("epoch", "optimizer_kept", *SCALARS):
             if f"checkpoints/{name}" in self._h5:
@@ -259,7 +260,8 @@ class Run:
         if "curves/train_loss" in self._h5:
             rows["curves/train_loss"] = self._h5["curves/train_loss"][first:last]
         if "curves/test_loss" in self._h5:
-            ends = [test_rows(self.config, self.origin, int(self._epochs[i])) for i in (max(step - 1, 0), step)]
+            between = (int(self._epochs[step - 1]) if step else self.origin.epoch, int(self._epochs[step]))
+            ends = [test_rows(self.config, self.origin, epoch) for epoch in between]
             for name in ("test_epoch", "test_loss"):
                 rows[f"curves/{name}"] = self._h5[f"curves/{name}"][ends[0] : ends[1]]
         return crc32(rows.items())

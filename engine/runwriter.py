@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,6 +42,7 @@ from engine.training import Checkpoint
 KEEP_EVERY = 1000  # epochs between kept optimiser states
 BALLAST_COMMITS = 2
 SPARE_BYTES = 8 * 2**20  # beyond the next commits, what must be free before one is begun
+CURVES = ("train_loss", "test_epoch", "test_loss")
 _CURVE_CHUNK = 4096
 _STATUS_BYTES = 1024
 _LIBVER = ("v110", "v110")
@@ -172,18 +173,7 @@ class RunWriter:
         if first + len(c.train_losses) != c.epoch - self.origin.epoch:
             raise ValueError(f"a checkpoint at epoch {c.epoch} does not follow the {n} that {self.path} holds.")
         kept = n == 0 or c.epoch // KEEP_EVERY > int(data["checkpoints/epoch"][n - 1]) // KEEP_EVERY
-        rows = _checkpoint_rows(c, kept)
-        for name, value in rows.items():
-            _grow(data[name], n, value)
-        curves = {
-            "curves/train_loss": (first, c.train_losses),
-            "curves/test_epoch": (test_first, c.test_epochs),
-            "curves/test_loss": (test_first, c.test_losses),
-        }
-        for name, (begin, values) in curves.items():
-            _extend(data[name], begin, values)
-        crc = crc32([*rows.items(), *((name, values) for name, (_, values) in curves.items())])
-        _grow(data["checkpoints/crc32"], n, np.uint32(crc))
+        _write_rows(data, n, first, test_first, c, kept)
         self._write_optimizer("slot", (n + 1) % 2, c.optimizer)
         if kept:
             row = int(data["checkpoints/optimizer_kept"][:n].sum())
@@ -285,6 +275,55 @@ class RunWriter:
         _sync_file(self._file)
 
 
+def write_whole(
+    path: str | Path,
+    config: Config,
+    origin: Origin,
+    environment: Mapping[str, Any],
+    checkpoints: Iterable[Checkpoint],
+    curves: Collection[str],
+) -> None:
+    """A finished run in one go, all or nothing, without an optimiser's state; for runs that were trained elsewhere.
+
+    curves : which of `train_loss`, `test_epoch`, `test_loss` the file has
+    Raises `RunError` if the file is there, or cannot be.
+    """
+    path = real_path(Path(path))
+    with _writing(path) as lock, lock:
+        if path.exists():
+            raise RunError(f"{path} exists already; choose another name.")
+        _need_space(path, config)
+        with _new_file(path) as file:
+            segments = [_segment(origin.epoch, environment)]
+            _skeleton(file, config, origin, str(uuid.uuid4()), segments, trainable=False, curves=curves)
+            data, n, last = _datasets(file), 0, origin.epoch
+            for n, c in enumerate(checkpoints, 1):
+                first, test_first = last - origin.epoch, test_rows(config, origin, last)
+                _write_rows(data, n - 1, first, test_first, c, kept=False)
+                last = c.epoch
+            _write(data["committed"], (), n)
+            _write(data["status"], (), json.dumps(asdict(Status("finished"))).encode())
+
+
+def _write_rows(
+    data: Mapping[str, h5py.Dataset], n: int, first: int, test_first: int, c: Checkpoint, kept: bool
+) -> None:
+    """Row `n` of every table that the file has, the curves from their rows `first` and `test_first`, the checksum."""
+    rows = {name: value for name, value in _checkpoint_rows(c, kept).items() if name in data}
+    for name, value in rows.items():
+        _grow(data[name], n, value)
+    curves: dict[str, tuple[int, NDArray[Any]]] = {
+        "curves/train_loss": (first, c.train_losses),
+        "curves/test_epoch": (test_first, c.test_epochs),
+        "curves/test_loss": (test_first, c.test_losses),
+    }
+    curves = {name: value for name, value in curves.items() if name in data}
+    for name, (begin, values) in curves.items():
+        _extend(data[name], begin, values)
+    crc = crc32([*rows.items(), *((name, values) for name, (_, values) in curves.items())])
+    _grow(data["checkpoints/crc32"], n, np.uint32(crc))
+
+
 def _checkpoint_rows(c: Checkpoint, kept: bool) -> Arrays:
     """One row for every per-checkpoint dataset, in the file's types."""
     rows: Arrays = {f"weights/{name}": value for name, value in c.weights.items()}
@@ -296,8 +335,19 @@ def _checkpoint_rows(c: Checkpoint, kept: bool) -> Arrays:
     return rows | {f"checkpoints/{name}": np.asarray(value, dtype=np.float64) for name, value in values.items()}
 
 
-def _skeleton(file: h5py.File, config: Config, origin: Origin, run_id: str, segments: list[dict[str, Any]]) -> None:
-    """Every attribute and dataset, empty: nothing is created later, as SWMR demands."""
+def _skeleton(
+    file: h5py.File,
+    config: Config,
+    origin: Origin,
+    run_id: str,
+    segments: list[dict[str, Any]],
+    trainable: bool = True,
+    curves: Collection[str] = CURVES,
+) -> None:
+    """Every attribute and dataset, empty: nothing is created later, as SWMR demands.
+
+    trainable : with places for the optimiser's state
+    """
     file.attrs["format"] = FORMAT
     file.attrs["format_version"] = FORMAT_VERSION
     file.attrs["run_id"] = run_id
@@ -320,21 +370,21 @@ def _skeleton(file: h5py.File, config: Config, origin: Origin, run_id: str, segm
 
     for name, shape in shapes(config).items():
         column(f"weights/{name}", "f4", shape, checked=True)
-        for moment in MOMENTS:
+        for moment in MOMENTS if trainable else ():
             column(f"optimizer/kept/{moment}/{name}", "f4", shape, checked=True)
             file.create_dataset(f"optimizer/slot/{moment}/{name}", (2, *shape), "f4", chunks=(1, *shape))
-    column("optimizer/kept/step", "f8", chunk=64)
-    column("optimizer/kept_crc32", "u4", chunk=64)
-    file.create_dataset("optimizer/slot/step", (2,), "f8", chunks=(1,))
-    file.create_dataset("optimizer/slot_crc32", (2,), "u4", chunks=(1,))
+    if trainable:
+        column("optimizer/kept/step", "f8", chunk=64)
+        column("optimizer/kept_crc32", "u4", chunk=64)
+        file.create_dataset("optimizer/slot/step", (2,), "f8", chunks=(1,))
+        file.create_dataset("optimizer/slot_crc32", (2,), "u4", chunks=(1,))
+        column("checkpoints/optimizer_kept", "u1", chunk=512)
     column("checkpoints/epoch", "i8", chunk=512)
-    column("checkpoints/optimizer_kept", "u1", chunk=512)
     column("checkpoints/crc32", "u4", chunk=512)
     for name in SCALARS if config.n_test else SCALARS[:2]:
         column(f"checkpoints/{name}", "f8", chunk=512)
-    column("curves/train_loss", "f8", chunk=_CURVE_CHUNK)
-    column("curves/test_epoch", "i8", chunk=_CURVE_CHUNK)
-    column("curves/test_loss", "f8", chunk=_CURVE_CHUNK)
+    for name in curves:
+        column(f"curves/{name}", "i8" if name == "test_epoch" else "f8", chunk=_CURVE_CHUNK)
 
 
 def _copy_committed(old: Run, new: h5py.File) -> None:

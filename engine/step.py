@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
@@ -12,6 +12,9 @@ from torch import Tensor
 from engine.config import Config
 from engine.models.transformer import Weights, forward, shapes
 from engine.tasks import Examples
+
+if TYPE_CHECKING:
+    from engine.fast_step import FastStep
 
 EVALUATION_ROWS = 16_384  # pairs in one forward pass when nothing has to be differentiated
 
@@ -104,13 +107,19 @@ class GeneralStep:
 
 def choose_step(config: Config, parameters: Parameters, train: Batch, threads: int = 1) -> Step:
     """The fastest exact path for this model on this device. The only place where it is chosen."""
-    flat = parameters.flat
-    if config.n_layers == 1 and not config.layer_norm and config.activation == "relu" and flat.device.type == "cpu":
-        from engine.fast_step import FastStep, product_is_exact
+    return structured_step(config, parameters, train, threads) or GeneralStep(config, parameters, train)
 
-        if product_is_exact(flat.dtype):
-            return FastStep(config, parameters.weights, parameters.gradients, train.pairs, train.labels, threads)
-    return GeneralStep(config, parameters, train)
+
+def structured_step(config: Config, parameters: Parameters, train: Batch, threads: int = 1) -> FastStep | None:
+    """The structured step where it fits the model and is exact on this machine."""
+    flat = parameters.flat
+    if config.n_layers > 1 or config.layer_norm or config.activation != "relu" or flat.device.type != "cpu":
+        return None
+    from engine.fast_step import FastStep, product_is_exact
+
+    if not product_is_exact(flat.dtype):
+        return None
+    return FastStep(config, parameters.weights, parameters.gradients, train.pairs, train.labels, threads)
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:

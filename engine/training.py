@@ -124,6 +124,8 @@ class Trainer:
         values = initial_weights(config) if start is None else _tensors(start.weights)
         self.parameters = Parameters(config, values, self.device, dtype)
         self.step: Step = choose_step(config, self.parameters, self.train_batch, self.threads)
+        if self.step.path == "structured":  # its lanes use the cores, one thread each
+            torch.set_num_threads(1)
         flat = self.parameters.flat
         flat.grad = self.parameters.gradient
         self.optimizer = torch.optim.AdamW(

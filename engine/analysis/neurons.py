@@ -12,6 +12,7 @@ from engine.replay import activations
 from engine.runfile import Run
 
 Floats = NDArray[np.float64]
+_BLOCK = 64  # neurons transformed at a time
 THRESHOLD = 0.85  # of the centred variance: below it a neuron belongs to no frequency
 
 
@@ -40,15 +41,27 @@ def frequency_powers(values: NDArray[np.floating], p: int) -> tuple[Floats, Floa
     """
     n = values.shape[1]
     basis = fourier_basis(p).astype(values.dtype)
-    by_b = np.matmul(basis, values.reshape(p, p, n))  # (a, component of b, n)
-    full = (basis @ by_b.reshape(p, p * n)).reshape(p, p, n)  # (component of a, component of b, n)
-    np.square(full, out=full)
-    full[0, 0] = 0
-    energy = np.zeros((n, p // 2))
-    for k in frequencies(p):
-        rows = components(p, k)
-        energy[:, k - 1] = full[rows, 0].sum(0) + full[0, rows].sum(0) + full[rows, rows].sum((0, 1))
-    return energy, full.sum((0, 1), dtype=np.float64)
+    energy, total = np.zeros((n, p // 2)), np.zeros(n)
+    block = np.empty((p, p, min(n, _BLOCK)), values.dtype)  # one for all blocks: fresh memory costs more than the sums
+    by_b = np.empty_like(block)
+    for start in range(0, n, _BLOCK):
+        part = slice(start, min(start + _BLOCK, n))
+        width = part.stop - start
+        centred, by = block[..., :width], by_b[..., :width]
+        if width < block.shape[2]:
+            centred, by = np.empty((p, p, width), values.dtype), np.empty((p, p, width), values.dtype)
+        columns = values[:, part]
+        np.subtract(columns.reshape(p, p, width), columns.mean(axis=0), out=centred)
+        np.matmul(basis, centred, out=by)  # (a, component of b, n)
+        total[part] = np.einsum("abn,abn->n", centred, centred, dtype=np.float64)
+        in_a = basis @ by[:, 0]  # (component of a, n), constant in b
+        in_b = (basis[0] @ by.reshape(p, -1)).reshape(p, width)  # (component of b, n), constant in a
+        linear = in_a**2 + in_b**2
+        for k in frequencies(p):
+            rows = components(p, k)
+            products = basis[rows] @ by[:, rows].reshape(p, -1)  # (its components of a, its of b and n)
+            energy[part, k - 1] = linear[rows].sum(0) + np.square(products).reshape(-1, width).sum(0)
+    return energy, total
 
 
 def neuron_frequencies(run: Run, step: int, layer: int = -1, exact: bool = True) -> NeuronFrequencies:
@@ -62,8 +75,8 @@ def from_values(values: NDArray[np.floating], p: int) -> NeuronFrequencies:
     if energy.shape[1] == 0:  # p < 2 has no frequency
         zero = np.zeros(len(total))
         return NeuronFrequencies(zero.astype(np.int64), zero, energy)
-    scale = np.abs(values).max(axis=0).astype(np.float64) ** 2 * len(values)
+    scale = np.maximum(values.max(axis=0), -values.min(axis=0)).astype(np.float64) ** 2 * len(values)
     alive = total > 1e-12 * np.maximum(scale, 1e-300)
     share = np.divide(energy, total[:, None], out=np.zeros_like(energy), where=alive[:, None])
-    best = share.argmax(axis=1)
+    best = (share >= (1 - 1e-9) * share.max(axis=1, keepdims=True)).argmax(axis=1)  # of equals the lowest
     return NeuronFrequencies(np.where(alive, best + 1, 0), share[np.arange(len(best)), best], share)

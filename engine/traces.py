@@ -1,0 +1,330 @@
+"""Measures of every checkpoint of a run, computed once and kept beside it in `NAME.traces.h5`.
+
+The file is disposable: deleted, damaged or of another version it is made anew. What needs no key frequencies is kept
+as it is; restricted losses of any set of frequencies follow from the table S of each checkpoint; excluded losses need
+the logits and are kept for each set they were asked for. A bundled run carries its traces in its own file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.analysis.characters import NoBasis, characters
+from engine.analysis.measures import (
+    Measures,
+    Restricted,
+    Score,
+    cosine_coefficients,
+    excluded,
+    key_power,
+    of_activations,
+    restricted,
+)
+from engine.models.transformer import shapes
+from engine.replay import activations
+from engine.runfile import Run
+
+VERSION = 1
+FORMAT = "grokscope-traces"
+SCORES = ("train", "test", "every", "seen", "unseen", "excluded_all_train")
+_SCALARS = (
+    "margin", "commutativity", "gini_embedding", "gini_neuron_logit", "ipr_embedding", "ipr_neuron_logit", "power",
+)  # fmt: skip
+_FLUSH_EVERY = 16  # checkpoints
+Array = NDArray[Any]
+
+
+def set_name(keys: Collection[int]) -> str:
+    """A set of frequencies as a name, `14,35,41`."""
+    return ",".join(str(k) for k in sorted(keys))
+
+
+def row_of(m: Measures) -> dict[str, Array]:
+    """One checkpoint's measures as arrays; what is missing is NaN or left out."""
+    row: dict[str, Array] = {}
+    for name in SCORES:
+        score: Score | None = getattr(m, name)
+        if score is not None:
+            row[f"{name}_loss"], row[f"{name}_accuracy"] = np.array(score.loss), np.array(score.accuracy)
+    for name in (
+        "commutativity", "gini_embedding", "gini_neuron_logit", "ipr_embedding", "ipr_neuron_logit", "power", "margin",
+        "embedding_norms", "unembedding_norms", "neuron_logit_norms", "attention", "table",
+    ):  # fmt: skip
+        value = getattr(m, name)
+        if value is not None:
+            row[name] = np.asarray(value, np.float64)
+    row["squared_weights"] = np.array(list(m.squared_weights.values()))
+    row["right"] = np.packbits(m.right)
+    if m.neurons is not None:
+        row["neuron_frequency"], row["neuron_fve"] = m.neurons.frequency.astype(np.int32), m.neurons.fve
+    return row
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Restricted or excluded scores over training.
+
+    epochs : (n,)   loss, accuracy : name -> (n,); names `every`, `train`, `test`, `power`, `keys`, or a frequency
+    """
+
+    keys: tuple[int, ...]
+    epochs: NDArray[np.int64]
+    loss: dict[str, NDArray[np.float64]]
+    accuracy: dict[str, NDArray[np.float64]]
+
+
+class Traces:
+    """The measures of a run's checkpoints. One writer; any thread may read."""
+
+    def __init__(self, run: Run, path: Path | None = None) -> None:
+        """path : of the traces; None: beside the run. Where it cannot be written, they live in memory only."""
+        self.run, self._lock = run, threading.RLock()
+        self.path = path or run.path.with_name(f"{run.path.stem}.traces.h5")
+        self._derived_rows: dict[str, dict[int, tuple[Restricted, float]]] = {}
+        self._shipped = _shipped(run)
+        self._file, self.kept = self._open()
+        self._unflushed = 0
+
+    def _open(self) -> tuple[h5py.File, bool]:
+        if self._shipped is not None:
+            return _fresh(None, self.run.id), False
+        with contextlib.suppress(OSError, KeyError):
+            if self.path.exists():
+                file = h5py.File(self.path, "r+")
+                if (file.attrs.get("format"), file.attrs.get("version"), file.attrs.get("run_id")) == (
+                    FORMAT, VERSION, self.run.id,
+                ) and _whole(file):  # fmt: skip
+                    return file, True
+                file.close()
+        try:
+            self.path.unlink(missing_ok=True)
+            return _fresh(self.path, self.run.id), True
+        except OSError:
+            return _fresh(None, self.run.id), False
+
+    def close(self) -> None:
+        with self._lock:
+            self._file.close()
+
+    # -- what is there ------------------------------------------------------------------------------------------
+
+    @property
+    def epochs(self) -> NDArray[np.int64]:
+        """Epochs of the checkpoints measured so far, ascending.  (n,)"""
+        if self._shipped is not None:
+            found: NDArray[np.int64] = self._shipped["epoch"]
+            return found
+        with self._lock:
+            return np.sort(self._stored_epochs("rows"))
+
+    def _stored_epochs(self, group: str) -> NDArray[np.int64]:
+        held = self._file.get(f"{group}/epoch")
+        return np.zeros(0, np.int64) if held is None else np.asarray(held[()], np.int64)
+
+    def column(self, name: str) -> Array | None:
+        """A measure at each of `epochs`, or None where this task has none.  (n, …)"""
+        if self._shipped is not None:
+            return self._shipped.get(name)
+        with self._lock:
+            held = self._file.get(f"rows/{name}")
+            if held is None:
+                return None
+            order = np.argsort(self._stored_epochs("rows"), kind="stable")
+            values: Array = held[()][order]
+        if name == "right":
+            values = np.unpackbits(values, axis=1)[:, : self.run.config.p**2].astype(bool)
+        return values
+
+    def missing(self, keys: Collection[int] | None = None) -> list[int]:
+        """Steps not measured yet, coarse to fine; with `keys`, those without this set's excluded loss too."""
+        if self._shipped is not None:
+            return []
+        with self._lock:
+            done = set(self._stored_epochs("rows").tolist())
+            if keys:
+                done &= set(self._stored_epochs(f"excluded/{set_name(keys)}").tolist())
+        wanted = [step for step, epoch in enumerate(self.run.epochs.tolist()) if epoch not in done]
+        return sorted(wanted, key=_coarseness)
+
+    @property
+    def provisional(self) -> bool:
+        """Whether the run goes on: its last key frequencies are not its final ones."""
+        return self.run.status().state == "running"
+
+    # -- computing ----------------------------------------------------------------------------------------------
+
+    def add(self, step: int, keys: Collection[int] = ()) -> None:
+        """Measure a checkpoint, and the excluded loss of a set of frequencies there."""
+        epoch, config = int(self.run.epochs[step]), self.run.config
+        kept = activations(self.run, step)
+        with self._lock:
+            known = epoch in self._stored_epochs("rows")
+            has_keys = not keys or epoch in self._stored_epochs(f"excluded/{set_name(keys)}")
+        if not known:
+            found = of_activations(config, kept, self.run.weights(step))
+            self._append("rows", epoch, row_of(found))
+        if not has_keys:
+            with self._lock:
+                place = int(np.flatnonzero(self._stored_epochs("rows") == epoch)[0])
+                table = self._file["rows/table"][place]
+            scores = excluded(config, np.asarray(kept.logits, np.float64), table, keys)
+            row = {"keys_loss": np.array(scores.keys.loss), "keys_accuracy": np.array(scores.keys.accuracy)}
+            for k, score in scores.each.items():
+                row |= {f"{k}_loss": np.array(score.loss), f"{k}_accuracy": np.array(score.accuracy)}
+            self._append(f"excluded/{set_name(keys)}", epoch, row)
+
+    def _append(self, group: str, epoch: int, row: dict[str, Array]) -> None:
+        with self._lock:
+            n = len(self._stored_epochs(group))
+            for name, value in (row | {"epoch": np.array(epoch)}).items():
+                full = f"{group}/{name}"
+                if full not in self._file:
+                    self._file.create_dataset(
+                        full, (0, *value.shape), value.dtype, maxshape=(None, *value.shape),
+                        chunks=(1 if value.size > 1024 else 256, *value.shape),
+                    )  # fmt: skip
+                data = self._file[full]
+                data.resize(n + 1, axis=0)
+                data[n] = value
+            self._unflushed += 1
+            if self._unflushed >= _FLUSH_EVERY:
+                self.flush()
+
+    def flush(self) -> None:
+        with self._lock:
+            self._file.flush()
+            self._unflushed = 0
+
+    # -- what follows for a set of frequencies ---------------------------------------------------------------------
+
+    def restricted(self, keys: Collection[int]) -> Columns | None:
+        """Restricted scores (all, train, test pairs), and the power of P_K L, over training; None without basis."""
+        name = set_name(keys)
+        if self._shipped is not None:
+            return self._shipped_columns("restricted", keys)
+        with self._lock:
+            held = self._file.get("rows/table")
+            if held is None or not keys:
+                return None
+            known = self._derived_rows.setdefault(name, {})
+            for i, epoch in enumerate(self._stored_epochs("rows").tolist()):
+                if epoch not in known:
+                    table = held[i]
+                    r = restricted(self.run.config, table, keys)
+                    known[epoch] = r, key_power(table, keys)
+            order = sorted(known)
+        loss = {"power": np.array([known[e][1] for e in order])}
+        accuracy = {}
+        for what in ("every", "train", "test"):
+            scores: list[Score | None] = [getattr(known[e][0], what) for e in order]
+            loss[what] = np.array([np.nan if s is None else s.loss for s in scores])
+            accuracy[what] = np.array([np.nan if s is None else s.accuracy for s in scores])
+        return Columns(tuple(sorted(keys)), np.array(order, np.int64), loss, accuracy)
+
+    def excluded(self, keys: Collection[int]) -> Columns | None:
+        """Excluded scores (training pairs) of a set and of each of its frequencies, where they were computed."""
+        if self._shipped is not None:
+            return self._shipped_columns("excluded", keys)
+        with self._lock:
+            group = self._file.get(f"excluded/{set_name(keys)}") if keys else None
+            if group is None:
+                return None
+            epochs = self._stored_epochs(f"excluded/{set_name(keys)}")
+            order = np.argsort(epochs)
+            values = {name: data[()][order] for name, data in group.items()}
+        return _columns(keys, epochs[order], values)
+
+    def _shipped_columns(self, kind: str, keys: Collection[int]) -> Columns | None:
+        assert self._shipped is not None
+        start = f"{kind}/{set_name(keys)}/"
+        values = {name.removeprefix(start): x for name, x in self._shipped.items() if name.startswith(start)}
+        return _columns(keys, self._shipped["epoch"], values) if values else None
+
+    def coefficients(self) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
+        """Epochs and α_k of cos w_k(a ± b − c) over all pairs.  (n,), (n, n_frequencies); None without basis"""
+        try:
+            basis = characters(self.run.config)
+        except NoBasis:
+            return None
+        table = self.column("table")
+        return None if table is None else (self.epochs, np.array([cosine_coefficients(s, basis) for s in table]))
+
+    def curves(self, keys: Collection[int]) -> dict[str, Any]:
+        """Everything over training as plain lists, by the names of docs/analyses.md."""
+        found: dict[str, Any] = {"epochs": self.epochs.tolist(), "keys_used": sorted(keys)}
+        for name in (*(f"{s}_{what}" for s in SCORES for what in ("loss", "accuracy")), *_SCALARS):
+            values = self.column(name)
+            if values is not None:
+                found[name] = values.tolist()
+        for kind, columns in (("restricted", self.restricted(keys)), ("excluded", self.excluded(keys))):
+            if columns is not None:
+                found |= {f"{kind}_{name}_loss": x.tolist() for name, x in columns.loss.items() if name != "power"}
+                found |= {f"{kind}_{name}_accuracy": x.tolist() for name, x in columns.accuracy.items()}
+                if "power" in columns.loss:
+                    found["power_of_keys"] = columns.loss["power"].tolist()
+        squared = self.column("squared_weights")
+        if squared is not None:
+            found["sum_of_squared_weights"] = squared.sum(axis=1).tolist()
+            found["squared_weights"] = dict(zip(shapes(self.run.config), squared.T.tolist(), strict=True))
+        return found
+
+
+def _columns(keys: Collection[int], epochs: NDArray[np.int64], values: dict[str, Array]) -> Columns:
+    def named(end: str) -> dict[str, Array]:
+        return {name.removesuffix(end): x for name, x in values.items() if name.endswith(end)}
+
+    return Columns(tuple(sorted(keys)), epochs, named("_loss"), named("_accuracy"))
+
+
+def _coarseness(step: int) -> tuple[int, int]:
+    """Order in which every prefix covers the whole run evenly: first the ends, then by ever finer halves."""
+    return (-(step & -step) if step else -(1 << 62), step)
+
+
+def _fresh(path: Path | None, run_id: str) -> h5py.File:
+    file = h5py.File(path, "w") if path else h5py.File("traces in memory", "w", driver="core", backing_store=False)
+    file.attrs["format"], file.attrs["version"], file.attrs["run_id"] = FORMAT, VERSION, run_id
+    return file
+
+
+def _whole(file: h5py.File) -> bool:
+    """Whether every column has as many rows as there are epochs: a writer killed between them leaves one short."""
+    groups = [file[name] for name in ("rows",) if name in file]
+    groups += list(file["excluded"].values()) if "excluded" in file else []
+    return all(len({len(data) for data in group.values()}) <= 1 for group in groups)
+
+
+def _shipped(run: Run) -> dict[str, Array] | None:
+    """The traces in a bundled run's own file."""
+    try:
+        with run.lock, h5py.File(run.path, "r") as file:
+            if "traces" not in file:
+                return None
+            found: dict[str, Array] = {}
+
+            def visit(name: str, item: object) -> None:
+                if isinstance(item, h5py.Dataset):
+                    found[name] = item[()]
+
+            file["traces"].visititems(visit)
+            return found
+    except OSError:  # being written by a training: it ships nothing
+        return None
+
+
+def measure_all(traces: Traces, keys: Collection[int] = ()) -> Iterator[int]:
+    """Measure what is missing, one checkpoint at a time. -> the number still missing, after each"""
+    steps = traces.missing(keys)
+    for done, step in enumerate(steps, 1):
+        traces.add(step, keys)
+        yield len(steps) - done
+    traces.flush()
