@@ -4,8 +4,8 @@ import os
 import sys
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: spinning threads cost 8x beside a busy neighbour
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # before NumPy: analyses leave a core to the window
-    os.environ.setdefault(name, str(max(1, (os.cpu_count() or 1) - 1)))
+os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) - 1)))  # analyses leave a core to the window
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: what is worth two cores is split by us
 
 
 DRAWING = (["screenshot"], ["bench", "lateness"], ["bench", "following"])

@@ -421,7 +421,8 @@ def _curves(run: Run, keys: tuple[int, ...]) -> dict[str, Any]:
 
     traces = Traces(run)
     missing = len(traces.missing(keys))
-    with tqdm(total=missing, unit=" checkpoints", file=sys.stderr, disable=not missing) as bar:
+    interval = 0.1 if sys.stderr.isatty() else 10
+    with tqdm(total=missing, unit=" checkpoints", file=sys.stderr, disable=not missing, mininterval=interval) as bar:
         for _ in measure_all(traces, keys):
             bar.update()
     try:

@@ -72,14 +72,20 @@ class FastStep:
         tasks = [partial(kernels.assess, self._sizes, self._weights, self._shared, own, x) for own, x in lanes]
         return torch.tensor(self._lanes.run(tasks), dtype=torch.float64).sum(0)
 
-    def forward(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    def forward(
+        self, into: tuple[NDArray[Any], NDArray[Any], NDArray[Any]] | None = None
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """The pairs given at the start, sorted by (a, b), under the present weights.
 
+        into : arrays of an earlier call to be overwritten: fresh memory costs more than the arithmetic
         -> logits (n, d_vocab), activations after ReLU (n, d_mlp), attention from `=` (n, n_heads, 3)
         """
         s, n = self._sizes, self._sizes.n_train
-        logits, post = np.empty((n, s.vocab), self._dtype), np.empty((n, s.d_mlp), self._dtype)
-        pattern = np.empty((n, s.heads, 3), self._dtype)
+        if into is None:
+            logits, post = np.empty((n, s.vocab), self._dtype), np.empty((n, s.d_mlp), self._dtype)
+            pattern = np.empty((n, s.heads, 3), self._dtype)
+        else:
+            logits, post, pattern = into
         self._prepare()
         starts = np.cumsum([0, *(len(x.a) for x in self._examples)])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -67,7 +68,7 @@ def forget(run: Run) -> None:
             del _cache[key]
 
 
-class _Forward:
+class Forward:
     """The structured forward pass over all pairs, its buffers kept from checkpoint to checkpoint."""
 
     def __init__(self, config: Config, dtype: torch.dtype, threads: int) -> None:
@@ -81,15 +82,20 @@ class _Forward:
         if step is None:
             raise LookupError
         self._step, self._p = step, p
+        self._buffers: Any = None
 
-    def __call__(self, weights: Arrays) -> Activations:
+    def __call__(self, weights: Arrays, reuse: bool = False) -> Activations:
+        """reuse : in arrays that the next such call overwrites"""
         for name, w in self._parameters.weights.items():
             w.copy_(torch.from_numpy(weights[name]))
+        if reuse:
+            self._buffers = logits, post, pattern = self._step.forward(self._buffers)
+            return Activations(logits[:, : self._p], post[None], pattern[None])
         logits, post, pattern = self._step.forward()
         return Activations(np.ascontiguousarray(logits[:, : self._p]), post[None], pattern[None])
 
 
-_forward: OrderedDict[tuple[Config, torch.dtype, int], _Forward | None] = OrderedDict()
+_forward: OrderedDict[tuple[Config, torch.dtype, int], Forward | None] = OrderedDict()
 _forward_lock = threading.Lock()
 
 
@@ -100,7 +106,7 @@ def _compute(run: Run, step: int, dtype: torch.dtype) -> Activations:
     with _forward_lock:
         if key not in _forward:
             try:
-                _forward[key] = _Forward(model, dtype, key[2])
+                _forward[key] = Forward(model, dtype, key[2])
             except LookupError:
                 _forward[key] = None
             while len(_forward) > 2:

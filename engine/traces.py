@@ -16,6 +16,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from engine.analysis.characters import NoBasis, characters
@@ -30,7 +31,7 @@ from engine.analysis.measures import (
     restricted,
 )
 from engine.models.transformer import shapes
-from engine.replay import activations
+from engine.replay import Forward, activations
 from engine.runfile import Run
 
 VERSION = 1
@@ -93,6 +94,10 @@ class Traces:
         self._shipped = _shipped(run)
         self._file, self.kept = self._open()
         self._unflushed = 0
+        try:
+            self._forward: Forward | None = Forward(run.config, torch.float64, torch.get_num_threads())
+        except LookupError:
+            self._forward = None
 
     def _open(self) -> tuple[h5py.File, bool]:
         if self._shipped is not None:
@@ -130,19 +135,36 @@ class Traces:
         held = self._file.get(f"{group}/epoch")
         return np.zeros(0, np.int64) if held is None else np.asarray(held[()], np.int64)
 
-    def column(self, name: str) -> Array | None:
-        """A measure at each of `epochs`, or None where this task has none.  (n, …)"""
+    def names(self) -> list[str]:
+        """The columns there are."""
         if self._shipped is not None:
-            return self._shipped.get(name)
+            return [name for name in self._shipped if "/" not in name and not name.endswith("epoch")]
         with self._lock:
-            held = self._file.get(f"rows/{name}")
-            if held is None:
-                return None
-            order = np.argsort(self._stored_epochs("rows"), kind="stable")
-            values: Array = held[()][order]
-        if name == "right":
-            values = np.unpackbits(values, axis=1)[:, : self.run.config.p**2].astype(bool)
-        return values
+            return [name for name in self._file.get("rows", ()) if name != "epoch"]
+
+    def column(self, name: str, packed: bool = False) -> Array | None:
+        """A measure at each of `epochs`, or None where this task has none.  (n, …)
+
+        Of a bundled run, S (`table`) exists only where weights do: None. packed : leave `right` as bits in bytes
+        """
+        if self._shipped is not None:
+            values = None if name == "table" else self._shipped.get(name)
+        else:
+            with self._lock:
+                held = self._file.get(f"rows/{name}")
+                order = np.argsort(self._stored_epochs("rows"), kind="stable")
+                values = None if held is None else held[()][order]
+        if values is None or name != "right" or packed:
+            return values
+        return np.unpackbits(values, axis=1)[:, : self.run.config.p**2].astype(bool)
+
+    def _tables(self) -> tuple[NDArray[np.int64], Any] | None:
+        """Epochs and S of each, in any order."""
+        if self._shipped is not None:
+            table = self._shipped.get("table")
+            return None if table is None else (self._shipped["table_epoch"], table)
+        held = self._file.get("rows/table")
+        return None if held is None else (self._stored_epochs("rows"), held)
 
     def missing(self, keys: Collection[int] | None = None) -> list[int]:
         """Steps not measured yet, coarse to fine; with `keys`, those without this set's excluded loss too."""
@@ -165,12 +187,13 @@ class Traces:
     def add(self, step: int, keys: Collection[int] = ()) -> None:
         """Measure a checkpoint, and the excluded loss of a set of frequencies there."""
         epoch, config = int(self.run.epochs[step]), self.run.config
-        kept = activations(self.run, step)
+        weights = self.run.weights(step)
+        kept = self._forward(weights, reuse=True) if self._forward is not None else activations(self.run, step)
         with self._lock:
             known = epoch in self._stored_epochs("rows")
             has_keys = not keys or epoch in self._stored_epochs(f"excluded/{set_name(keys)}")
         if not known:
-            found = of_activations(config, kept, self.run.weights(step))
+            found = of_activations(config, kept, weights)
             self._append("rows", epoch, row_of(found))
         if not has_keys:
             with self._lock:
@@ -209,16 +232,17 @@ class Traces:
     def restricted(self, keys: Collection[int]) -> Columns | None:
         """Restricted scores (all, train, test pairs), and the power of P_K L, over training; None without basis."""
         name = set_name(keys)
-        if self._shipped is not None:
-            return self._shipped_columns("restricted", keys)
+        shipped = None if self._shipped is None else self._shipped_columns("restricted", keys)
+        if shipped is not None:
+            return shipped
         with self._lock:
-            held = self._file.get("rows/table")
-            if held is None or not keys:
+            tables = self._tables()
+            if tables is None or not keys:
                 return None
             known = self._derived_rows.setdefault(name, {})
-            for i, epoch in enumerate(self._stored_epochs("rows").tolist()):
+            for i, epoch in enumerate(tables[0].tolist()):
                 if epoch not in known:
-                    table = held[i]
+                    table = np.asarray(tables[1][i], np.float64)
                     r = restricted(self.run.config, table, keys)
                     known[epoch] = r, key_power(table, keys)
             order = sorted(known)
@@ -255,6 +279,9 @@ class Traces:
             basis = characters(self.run.config)
         except NoBasis:
             return None
+        if self._shipped is not None:
+            held = self._shipped.get("coefficients")
+            return None if held is None else (self.epochs, held)
         table = self.column("table")
         return None if table is None else (self.epochs, np.array([cosine_coefficients(s, basis) for s in table]))
 

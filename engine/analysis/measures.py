@@ -358,7 +358,7 @@ def _squares(logits: Floats, mean: Floats, rows: Ints | None) -> float:
     for start in range(0, n, _ROWS):
         own = logits[start : start + _ROWS] if rows is None else logits[rows[start : start + _ROWS]]
         apart = own - mean
-        total += float(np.vdot(apart, apart))
+        total += float(np.einsum("ij,ij->", apart, apart))
     return total
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from engine.fourier import components, fourier_basis, frequencies
+from engine.lanes import Lanes
 from engine.replay import activations
 from engine.runfile import Run
 
@@ -40,14 +43,22 @@ def frequency_powers(values: NDArray[np.floating], p: int) -> tuple[Floats, Floa
     ->     (n, p // 2) energy in cos/sin k of a, of b, and their four products; (n,) total centred energy
     """
     n = values.shape[1]
-    basis = fourier_basis(p).astype(values.dtype)
     energy, total = np.zeros((n, p // 2)), np.zeros(n)
-    block = np.empty((p, p, min(n, _BLOCK)), values.dtype)  # one for all blocks: fresh memory costs more than the sums
+    starts = np.array_split(np.arange(0, n, _BLOCK), min(torch.get_num_threads(), -(-n // _BLOCK)))
+    Lanes(len(starts)).run([partial(_powers, values, p, part.tolist(), energy, total) for part in starts])
+    return energy, total
+
+
+def _powers(values: NDArray[np.floating], p: int, starts: list[int], energy: Floats, total: Floats) -> None:
+    """Fill the blocks of `energy` and `total` that begin at `starts`, through the same memory: fresh memory is slow."""
+    n = values.shape[1]
+    basis = fourier_basis(p).astype(values.dtype)
+    block = np.empty((p, p, min(n, _BLOCK)), values.dtype)
     by_b = np.empty_like(block)
-    for start in range(0, n, _BLOCK):
+    for start in starts:
         part = slice(start, min(start + _BLOCK, n))
         width = part.stop - start
-        centred, by = block[..., :width], by_b[..., :width]
+        centred, by = block, by_b
         if width < block.shape[2]:
             centred, by = np.empty((p, p, width), values.dtype), np.empty((p, p, width), values.dtype)
         columns = values[:, part]
@@ -61,7 +72,6 @@ def frequency_powers(values: NDArray[np.floating], p: int) -> tuple[Floats, Floa
             rows = components(p, k)
             products = basis[rows] @ by[:, rows].reshape(p, -1)  # (its components of a, its of b and n)
             energy[part, k - 1] = linear[rows].sum(0) + np.square(products).reshape(-1, width).sum(0)
-    return energy, total
 
 
 def neuron_frequencies(run: Run, step: int, layer: int = -1, exact: bool = True) -> NeuronFrequencies:

@@ -9,6 +9,7 @@ from engine import recording
 from engine.bundle import write_bundle
 from engine.config import Config
 from engine.runfile import Run, RunError
+from engine.traces import Traces, measure_all
 
 SMALL = Config(p=7, d_model=8, n_heads=2, d_mlp=8, epochs=40, checkpoint_every=10, dense_every=0, train_fraction=0.5)
 
@@ -51,3 +52,31 @@ def test_that_a_fork_of_a_bundle_starts_with_a_fresh_optimiser(tmp_path: Path) -
     for _ in fork.events():
         pass
     assert Run.open(tmp_path / "fork.h5").epochs.tolist() == [40, 50, 60]
+
+
+def test_that_a_bundle_ships_the_curves_of_all_checkpoints(tmp_path: Path) -> None:
+    for _ in recording.start(SMALL, tmp_path / "run.h5").events():
+        pass
+    run = Run.open(tmp_path / "run.h5")
+    own = Traces(run)
+    list(measure_all(own, (1, 2)))
+    write_bundle(run, tmp_path / "small.h5", [0, 4], own)
+    small = Traces(Run.open(tmp_path / "small.h5"))
+    assert not small.kept
+    assert small.missing((1,)) == []
+    assert small.epochs.tolist() == run.epochs.tolist()
+    for name in own.names():
+        ours, theirs = own.column(name), small.column(name)
+        if name == "table":
+            assert theirs is None
+            continue
+        assert ours is not None
+        assert theirs is not None
+        assert theirs == pytest.approx(ours, rel=1e-6)
+    other = small.restricted((3,))
+    exact = own.restricted((3,))
+    assert other is not None
+    assert exact is not None
+    assert other.epochs.tolist() == [0, 40]
+    assert other.loss["every"] == pytest.approx(exact.loss["every"][[0, 4]], rel=1e-5)
+    assert not (tmp_path / "small.traces.h5").exists()
