@@ -29,6 +29,7 @@ from app.compute import Compute, Query
 from app.session import Selection, Session
 from app.theme import RESOURCES, SPACE
 from app.timeline import Timeline
+from app.tracing import Tracing, TracingStatus
 from app.training_panel import TrainingPanel
 from app.views import VIEWS
 from app.views.base import View
@@ -39,7 +40,7 @@ DEMONSTRATION = RESOURCES / "demonstration.h5"
 RECENT = 8
 REDUCED = "A bundled run: its weights are rounded to float16, which moves recomputed losses by about 0.1 %."
 _LAYOUT_VERSION = 1
-DEMONSTRATION_EPOCH = 150  # in the middle of the transition
+DEMONSTRATION_EPOCH = 9300  # in the middle of the transition
 
 
 class MainWindow(QMainWindow):
@@ -51,9 +52,11 @@ class MainWindow(QMainWindow):
         super().__init__()
         self.settings = settings or QSettings("Grokscope", "Grokscope")
         self.session, self.compute = Session(), Compute()
+        self.tracing = Tracing.of(self.session, self.compute)
         self.views: list[View] = [make(self.session, self.compute) for make in VIEWS]
         self.timeline = Timeline(self.session, lambda: self.waiting)
         self.panel = TrainingPanel(self.session, self.compute, self.settings)
+        self.tracing.held = self._is_training
         self._previous: Run | None = None
         self._last_step = 0  # to tell the direction of a drag
         self._opening: list[_Opening] = []
@@ -67,6 +70,7 @@ class MainWindow(QMainWindow):
         self._status.setObjectName("window.status")
         self._status.setProperty("role", "muted")
         self.statusBar().addWidget(self._status, 1)
+        self.statusBar().addPermanentWidget(TracingStatus(self.tracing))
         self.statusBar().setSizeGripEnabled(False)
         self.session.changed.connect(self._selected)
         self.panel.started.connect(self._show_new_run)
@@ -357,6 +361,7 @@ class MainWindow(QMainWindow):
         self.settings.setValue(f"geometry/{_LAYOUT_VERSION}", self.saveGeometry())
         self.settings.setValue(f"layout/{_LAYOUT_VERSION}", self.saveState(_LAYOUT_VERSION))
         self.compute.close()
+        self.tracing.close()
         if self.session.selection.run is not None:
             forget(self.session.selection.run)
         event.accept()
@@ -365,6 +370,10 @@ class MainWindow(QMainWindow):
         """Ctrl-C in the terminal: stop the training, keep what is committed, and go without asking."""
         self.panel.stop_and_wait()
         self.close()
+
+    def _is_training(self) -> bool:
+        thread = self.panel.thread_in_training
+        return thread is not None and not thread.paused
 
     def _may_stop(self) -> bool:
         question = QMessageBox.question(

@@ -39,6 +39,11 @@ class Theme:
     error: str
     train: str
     test: str
+    restricted: str
+    excluded: str
+    excluded_all: str
+    ratio: str
+    phases: tuple[str, str, str]  # behind a plot: memorisation, circuit formation, cleanup
     frequencies: tuple[str, ...]
     other_frequency: str
 
@@ -47,6 +52,8 @@ DARK = Theme(
     name="dark", window="#111318", panel="#1a1d23", raised="#252932", border="#2c313a", text="#e8eaee",
     muted="#a0a7b4", faint="#626a78", accent="#7aa7ff", on_accent="#0b1020", error="#ff8a80",
     train="#9aa3b2", test="#ffffff",
+    restricted="#5fd38a", excluded="#ff7d97", excluded_all="#c2566f", ratio="#8fb4d9",
+    phases=("#23272f", "#1f2940", "#1c302b"),
     frequencies=("#f5a04c", "#3fc1a0", "#e576ab", "#dccb4a", "#b08ef0", "#6ed0ea", "#f2745c", "#a3cf5b"),
     other_frequency="#6b7382",
 )  # fmt: skip
@@ -54,6 +61,8 @@ LIGHT = Theme(
     name="light", window="#eef0f4", panel="#ffffff", raised="#f3f5f8", border="#d9dde4", text="#14171c",
     muted="#59616e", faint="#9aa1ad", accent="#2563eb", on_accent="#ffffff", error="#c62828",
     train="#78808e", test="#000000",
+    restricted="#0b8043", excluded="#c2185b", excluded_all="#df6a97", ratio="#3d6f9e",
+    phases=("#f0f1f4", "#e5edfc", "#e3f4ea"),
     frequencies=("#c96a00", "#008a68", "#b3326f", "#8f7a00", "#7045c4", "#0b83a8", "#c4402a", "#5c8a12"),
     other_frequency="#a3aab6",
 )  # fmt: skip

@@ -7,7 +7,6 @@ the logits and are kept for each set they were asked for. A bundled run carries 
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -102,7 +101,7 @@ class Traces:
     def _open(self) -> tuple[h5py.File, bool]:
         if self._shipped is not None:
             return _fresh(None, self.run.id), False
-        with contextlib.suppress(OSError, KeyError):
+        try:
             if self.path.exists():
                 file = h5py.File(self.path, "r+")
                 if (file.attrs.get("format"), file.attrs.get("version"), file.attrs.get("run_id")) == (
@@ -110,6 +109,10 @@ class Traces:
                 ) and _whole(file):  # fmt: skip
                     return file, True
                 file.close()
+        except BlockingIOError:  # another process fills it
+            return _fresh(None, self.run.id), False
+        except (OSError, KeyError, RuntimeError):
+            pass  # damaged: made anew
         try:
             self.path.unlink(missing_ok=True)
             return _fresh(self.path, self.run.id), True

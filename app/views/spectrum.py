@@ -1,4 +1,4 @@
-"""How much of W_E lies at each frequency."""
+"""How much of the embedding, the unembedding and the neuron–logit map lies at each frequency."""
 
 from __future__ import annotations
 
@@ -8,38 +8,54 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QComboBox, QWidget
 
 from app import theme
 from app.compute import Query
 from app.session import Selection
 from app.views.base import View, toggle
 from app.views.plots import dress, on_leave, pen, plot_widget
-from engine.analysis.embedding import EmbeddingSpectrum, embedding_spectrum
+from engine.analysis.embedding import MATRICES, Spectrum, spectrum
 from engine.runfile import Run
+
+TITLES = {"W_E": "Embedding spectrum", "W_U": "Unembedding spectrum", "W_L": "Neuron–logit spectrum"}
+TIPS = {
+    "W_E": "The embedding, over the residues' tokens (paper, fig. 3 top)",
+    "W_U": "The unembedding, over the residues' logits",
+    "W_L": "The neuron–logit map W_out W_U of the last layer, over the residues' logits (paper, fig. 3 bottom)",
+}
 
 
 class SpectrumView(View):
-    """Norms of W_E's Fourier components; a click selects a frequency."""
+    """Norms of the Fourier components of W_E, W_U or W_L; a click selects a frequency."""
 
     name = "spectrum"
     title = "Embedding spectrum"
     about = (
-        "Norm over d_model of W_E's cosine and sine at each frequency k (paper, fig. 3). After grokking a few "
-        "frequencies carry almost everything. Click a bar to select its frequency."
+        "Norm of the cosine and sine at each frequency k of W_E, W_U or the neuron–logit map W_L (paper, fig. 3). "
+        "After grokking a few frequencies carry almost everything. Click a bar to select its frequency."
     )
 
     def options(self) -> list[QWidget]:
+        self._which = QComboBox()
+        self._which.setObjectName("spectrum.which")
+        self._which.setAccessibleName("Whose spectrum")
+        self._which.setToolTip("\n".join(f"{name}: {tip}" for name, tip in TIPS.items()))
+        for name in MATRICES:
+            self._which.addItem(name)
+            self._which.setItemData(self._which.count() - 1, TIPS[name], Qt.ItemDataRole.ToolTipRole)
+        self._which.currentIndexChanged.connect(self.redraw)
         self._split = toggle("cos | sin", "spectrum.split", "Show cosine and sine side by side", checked=True)
         self._split.toggled.connect(self.redraw)
         self._hold = toggle("hold axis", "spectrum.hold", "Keep the axis while scrubbing", checked=True)
         self._hold.toggled.connect(self.redraw)
-        return [self._split, self._hold]
+        return [self._which, self._split, self._hold]
 
     def build(self) -> QWidget:
         self._plot = plot_widget("norm", "frequency k")
         self._plot.setMouseEnabled(x=False, y=False)
         self._plot.getPlotItem().getAxis("left").setWidth(44)
+        self._plot.getPlotItem().getAxis("left").enableAutoSIPrefix(False)
         self._cos = pg.BarGraphItem(x=[], height=[], width=0.4)
         self._sin = pg.BarGraphItem(x=[], height=[], width=0.4)
         self._mark = pg.LinearRegionItem(movable=False)
@@ -47,7 +63,7 @@ class SpectrumView(View):
         for item in (self._cos, self._sin, self._mark):
             self._plot.addItem(item)
         self._labels: list[Any] = []
-        self._top: tuple[Run | None, float] = (None, 0.0)
+        self._top: tuple[Run | None, str, float] = (None, "", 0.0)
         self._plot.scene().sigMouseClicked.connect(self._clicked)
         self._plot.scene().sigMouseMoved.connect(self._hovered)
         on_leave(self._plot, lambda: self.read_out(""))
@@ -56,9 +72,10 @@ class SpectrumView(View):
         return content
 
     def query(self, selection: Selection) -> Query:
-        return Query(embedding_spectrum, (selection.run, selection.step, selection.n_checkpoints - 1))
+        which = self._which.currentText()
+        return Query(spectrum, (selection.run, selection.step, selection.n_checkpoints - 1, which))
 
-    def draw(self, answer: EmbeddingSpectrum, selection: Selection) -> None:
+    def draw(self, answer: Spectrum, selection: Selection) -> None:
         k = np.arange(1, len(answer.cos) + 1)
         split = self._split.isChecked()
         colours = [self._colour(int(f), answer, selection) for f in k]
@@ -70,9 +87,10 @@ class SpectrumView(View):
             self._cos.setOpts(x=k, height=answer.norm, width=0.8, brushes=colours, pens=[None] * len(k))
             self._sin.setOpts(x=[], height=[], brushes=[], pens=[])
         heights = np.maximum(answer.cos, answer.sin) if split else answer.norm
-        self._fit(float(heights.max()) if len(heights) else 1.0, len(k), selection)
+        self._name(answer)
+        self._fit(float(heights.max()) if len(heights) else 1.0, answer, selection)
         self._name_strong(answer, heights, selection)
-        chosen = selection.frequency
+        chosen = selection.frequency if selection.frequency in range(1, len(k) + 1) else None
         self._mark.setVisible(chosen is not None)
         if chosen is not None:
             self._mark.setRegion((chosen - 0.5, chosen + 0.5))
@@ -87,22 +105,35 @@ class SpectrumView(View):
         for line in self._mark.lines:
             line.setPen(pen(look.accent))
 
-    def _colour(self, k: int, answer: EmbeddingSpectrum, selection: Selection) -> QColor:
+    def _colour(self, k: int, answer: Spectrum, selection: Selection) -> QColor:
         if k == selection.frequency and k not in answer.keys:
             return QColor(theme.current().accent)
         return theme.frequency_colour(k, answer.keys)
 
-    def _fit(self, highest: float, n: int, selection: Selection) -> None:
-        """The axis grows when it must, and shrinks only if it is not held."""
-        run, top = self._top
-        held = top if self._hold.isChecked() and run is selection.run else 0.0
-        self._top = (selection.run, max(held, highest))
-        self._plot.setYRange(0, self._top[1] * 1.15 or 1, padding=0)
-        self._plot.setXRange(0.2, n + 0.8, padding=0)
+    def _name(self, answer: Spectrum) -> None:
+        """Title, axes and tooltip for what is on show."""
+        self._title.setText(TITLES[answer.which])
+        about = f"{answer.which}: {TIPS[answer.which]}.\n{self.about}"
+        if answer.no_basis:
+            about += f"\n{answer.no_basis} These are frequencies of the residues in their usual order."
+        elif answer.generator is not None:
+            about += f"\nk counts along the powers of {answer.generator}; another generator would permute the k."
+        self._title.setToolTip(about)
+        units = f"character k of the units, generator {answer.generator}"
+        relabel(self._plot, "left", f"norm in {answer.which}")
+        relabel(self._plot, "bottom", "frequency k" if answer.generator is None else units)
 
-    def _name_strong(self, answer: EmbeddingSpectrum, heights: Any, selection: Selection) -> None:
+    def _fit(self, highest: float, answer: Spectrum, selection: Selection) -> None:
+        """The axis grows when it must, and shrinks only if it is not held."""
+        run, which, top = self._top
+        held = top if self._hold.isChecked() and run is selection.run and which == answer.which else 0.0
+        self._top = (selection.run, answer.which, max(held, highest))
+        self._plot.setYRange(0, self._top[2] * 1.15 or 1, padding=0)
+        self._plot.setXRange(0.2, len(answer.cos) + 0.8, padding=0)
+
+    def _name_strong(self, answer: Spectrum, heights: Any, selection: Selection) -> None:
         """Numbers over the key frequencies and the selected one."""
-        named = sorted({*answer.keys, *([selection.frequency] if selection.frequency else [])})
+        named = sorted(k for k in {*answer.keys, selection.frequency or 0} if 1 <= k <= len(heights))
         while len(self._labels) < len(named):
             self._labels.append(pg.TextItem(anchor=(0.5, 1)))
             self._plot.addItem(self._labels[-1], ignoreBounds=True)
@@ -128,15 +159,23 @@ class SpectrumView(View):
         if k is None or self._shown is None:
             self.read_out("")
             return
-        answer: EmbeddingSpectrum = self._shown[1]
-        self.read_out(f"k = {k} · cos {answer.cos[k - 1]:.3g} · sin {answer.sin[k - 1]:.3g} (norm of W_E's component)")
+        answer: Spectrum = self._shown[1]
+        self.read_out(f"k = {k} · cos {answer.cos[k - 1]:.3g} · sin {answer.sin[k - 1]:.3g} (norm in {answer.which})")
 
     def _frequency_at(self, at: Any) -> int | None:
-        box, run = self._plot.getViewBox(), self.session.selection.run
-        if run is None or not box.sceneBoundingRect().contains(at):
+        box = self._plot.getViewBox()
+        if self._shown is None or not box.sceneBoundingRect().contains(at):
             return None
         k = round(box.mapSceneToView(at).x())
-        return k if 1 <= k <= run.config.p // 2 else None
+        return k if 1 <= k <= len(self._shown[1].cos) else None
+
+
+def relabel(plot: Any, side: str, text: str) -> None:
+    """Name an axis again, and put the name back in its middle."""
+    axis = plot.getPlotItem().getAxis(side)
+    if axis.labelText != text:
+        axis.setLabel(text)
+        axis.resizeEvent()
 
 
 def _faded(colour: QColor) -> QColor:
@@ -145,6 +184,6 @@ def _faded(colour: QColor) -> QColor:
     return faded
 
 
-def _sentence(answer: EmbeddingSpectrum, chosen: int | None) -> str:
+def _sentence(answer: Spectrum, chosen: int | None) -> str:
     keys = "no key frequency yet" if not answer.keys else "key frequencies " + ", ".join(map(str, answer.keys))
     return keys + (f" · selected k = {chosen}" if chosen is not None else "")

@@ -1,6 +1,8 @@
 """Traces: resumable, disposable, equal to measuring afresh; curves for any set of frequencies."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -123,3 +125,18 @@ def test_that_analyse_prints_a_checkpoint_and_curves(run: Run, capsys: pytest.Ca
     assert "from 1 to 5" in capsys.readouterr().err
     assert cli.main(["analyse", str(run.path), "--epoch", "9"]) == 1
     assert "8" in capsys.readouterr().err
+
+
+def test_that_another_process_at_work_is_left_alone(run: Run) -> None:
+    first = filled(run)
+    first.flush()
+    code = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).resolve().parents[2])!r})\n"
+        "from engine.runfile import Run; from engine.traces import Traces\n"
+        f"t = Traces(Run.open({str(run.path)!r})); print(t.kept, len(t.missing()))"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert told == ["False", str(run.n_checkpoints)]
+    assert first.path.exists()
+    first.close()
+    assert Traces(run).missing() == []

@@ -1,0 +1,246 @@
+"""Measuring the checkpoints of the run on show, one at a time, whenever nobody waits for the analysis thread."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
+
+from app.compute import Answer, Compute, Query
+from app.session import Selection, Session
+from app.views.plots import epoch_text
+from engine.analysis.progress_curves import Pinned, pinned_keys
+from engine.runfile import Run
+from engine.traces import Traces
+
+_QUIET_MS = 400  # after the last selection: the person and what may be wanted next go first
+_NEXT_MS = 10  # between two checkpoints
+_TELL_MS = 500  # at least, between two `grew`
+_HELD_MS = 500  # between two looks whether a training still goes on
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure: the frequencies, and the steps still missing, in their order."""
+
+    pinned: Pinned
+    steps: tuple[int, ...]
+
+
+def open_traces(run: Run, serial: int) -> Traces:
+    """The traces of a run.  serial : so that no closed ones are taken from a cache"""
+    return Traces(run)
+
+
+def plan(run: Run, traces: Traces, n: int, serial: int) -> Plan:
+    """What is missing of the first n checkpoints. Excluded loss is measured for final key frequencies only."""
+    pinned = pinned_keys(run, n)
+    return Plan(pinned, tuple(s for s in traces.missing(pinned.keys if pinned.final else None) if s < n))
+
+
+def trace_step(traces: Traces, step: int, keys: tuple[int, ...]) -> int:
+    """Measure one checkpoint, and the excluded loss of some frequencies there."""
+    traces.add(step, keys)
+    return step
+
+
+def flush_traces(traces: Traces, serial: int) -> None:
+    traces.flush()
+
+
+def close_traces(traces: Traces, serial: int) -> None:
+    """Write what is known; all of this happens in the analysis thread, so nothing is cut short."""
+    with contextlib.suppress(OSError, ValueError):
+        traces.flush()
+    traces.close()
+
+
+class Tracing(QObject):
+    """Keeps the traces of the run on show and completes them.
+
+    traces, pinned, revision : what a view asks its curves with; None until known
+    held : whether a training goes on, which goes first
+    """
+
+    grew = Signal()  # the traces, or the frequencies, are others now
+    progressed = Signal()  # there is something new to tell
+
+    def __init__(self, session: Session, compute: Compute) -> None:
+        """Belongs to the session: `Tracing.of` finds it."""
+        super().__init__(session)
+        self._session, self._compute = session, compute
+        self.held: Callable[[], bool] = lambda: False
+        self.run: Run | None = None
+        self.traces: Traces | None = None
+        self.pinned: Pinned | None = None
+        self.revision = 0
+        self.paused = False
+        self.trouble = ""  # why nothing is measured
+        self.failed = 0  # checkpoints that could not be measured
+        self.total = 0
+        self._steps: list[int] = []
+        self._planned: tuple[int, bool] | None = None  # checkpoints, and whether the run was growing
+        self._asked: Query | None = None
+        self._unsaved = False
+        self._open: list[Traces] = []
+        self._serial = itertools.count()
+        self._next = self._timer(self._go_on)
+        self._tell = self._timer(self._grow)
+        session.changed.connect(self._selected)
+        compute.answered.connect(self._answered)
+        self._selected(session.selection)
+
+    @classmethod
+    def of(cls, session: Session, compute: Compute) -> Tracing:
+        """The one of this session."""
+        for child in session.children():
+            if isinstance(child, cls):
+                return child
+        return cls(session, compute)
+
+    @property
+    def left(self) -> int:
+        """Checkpoints that are still to be measured."""
+        return len(self._steps)
+
+    def pause(self, paused: bool) -> None:
+        """Stop after the checkpoint in hand, or go on."""
+        self.paused = paused
+        self.progressed.emit()
+        self._next.start(_NEXT_MS)
+
+    def close(self) -> None:
+        """Write and let go of everything. Only when the analysis thread has ended."""
+        self._next.stop()
+        self._tell.stop()
+        self.run = self.traces = None
+        for traces in self._open:
+            close_traces(traces, 0)
+        self._open.clear()
+
+    # -- what happens next ---------------------------------------------------------------------------------
+
+    def _selected(self, selection: Selection) -> None:
+        if selection.run is not self.run:
+            self._leave()
+            self.run = selection.run
+            self.progressed.emit()
+        if self.run is None or not selection.n_checkpoints:
+            return
+        self._next.start(0 if self.traces is None or self._planned is None else _QUIET_MS)
+
+    def _leave(self) -> None:
+        """Forget the run; its traces are closed by the thread that wrote them."""
+        for traces in self._open:
+            query = Query(close_traces, (traces, next(self._serial)))
+            self._compute.ask(query, query)
+        self.traces = self.pinned = self._planned = self._asked = None
+        self.trouble, self.failed, self.total, self._steps, self._unsaved = "", 0, 0, [], False
+        self._tell.stop()
+
+    def _go_on(self) -> None:
+        """Ask for the next thing, if it is time."""
+        run, n = self.run, self._session.selection.n_checkpoints
+        if run is None or not n or self._asked is not None or self.trouble:
+            return
+        held, now = self.held(), (n, run.grows)
+        if held and (run.grows or self._planned is not None):
+            self._next.start(_HELD_MS)
+        elif self.traces is None:
+            self._ask(Query(open_traces, (run, next(self._serial))))
+        elif self._planned != now:
+            self._planned = now
+            self._ask(Query(plan, (run, self.traces, n, next(self._serial))))
+        elif self._steps and not self.paused and self.pinned is not None:
+            if self._compute.busy:
+                self._next.start(_NEXT_MS)
+            else:
+                keys = self.pinned.keys if self.pinned.final else ()
+                self._ask(Query(trace_step, (self.traces, self._steps[0], keys)))
+        elif self._unsaved:
+            self._unsaved = False
+            self._ask(Query(flush_traces, (self.traces, next(self._serial))))
+
+    def _ask(self, query: Query) -> None:
+        self._asked = query  # before asking: a cached answer arrives inside the call
+        self._compute.ask(self, query)
+
+    def _answered(self, query: Query, answer: Answer) -> None:
+        if query.analysis is open_traces and answer.value is not None:
+            self._open.append(answer.value)
+        if query.analysis is close_traces and query.args[0] in self._open:
+            self._open.remove(query.args[0])
+        if query is not self._asked:
+            if query.analysis is open_traces and answer.value is not None:  # of a run that is no longer on show
+                late = Query(close_traces, (answer.value, next(self._serial)))
+                self._compute.ask(late, late)
+            return
+        self._asked = None
+        if query.analysis is trace_step:
+            self._steps.pop(0)
+            self._unsaved = True
+            self.failed += answer.error is not None
+            if not self._tell.isActive():
+                self._tell.start(_TELL_MS)
+        elif answer.error is not None:
+            self.trouble = str(answer.error)
+        elif query.analysis is open_traces:
+            self.traces = answer.value
+        elif query.analysis is plan:
+            self.pinned, self._steps = answer.value.pinned, list(answer.value.steps)
+            self.total = self._planned[0] if self._planned else 0
+            self._grow()
+        self.progressed.emit()
+        measuring = query.analysis in (plan, trace_step) and self._steps
+        self._next.start((_NEXT_MS if query.analysis is trace_step else _QUIET_MS) if measuring else 0)
+
+    def _grow(self) -> None:
+        self.revision += 1
+        self.grew.emit()
+
+    def _timer(self, action: Callable[[], None]) -> QTimer:
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.timeout.connect(action)
+        return timer
+
+
+class TracingStatus(QWidget):
+    """How far measuring is, with a pause; gone when there is nothing left."""
+
+    def __init__(self, tracing: Tracing) -> None:
+        super().__init__()
+        self._tracing = tracing
+        self._text = QLabel("")
+        self._text.setProperty("role", "muted")
+        self._text.setObjectName("tracing.text")
+        self._pause = QToolButton()
+        self._pause.setObjectName("tracing.pause")
+        self._pause.setText("Pause")
+        self._pause.setToolTip("Pause or go on measuring the checkpoints of the run on show")
+        self._pause.setAccessibleName("Pause or go on measuring")
+        self._pause.setStyleSheet("padding: 0 6px;")
+        self._pause.clicked.connect(lambda: tracing.pause(not tracing.paused))
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(4)
+        row.addWidget(self._text)
+        row.addWidget(self._pause)
+        tracing.progressed.connect(self._show)
+        self._show()
+
+    def _show(self) -> None:
+        tracing = self._tracing
+        done = f"{epoch_text(tracing.total - tracing.left)} of {epoch_text(tracing.total)} checkpoints"
+        self._text.setText(f"measuring paused at {done}" if tracing.paused else f"measuring {done}")
+        self._pause.setText("Go on" if tracing.paused else "Pause")
+        if tracing.trouble or (tracing.failed and not tracing.left):
+            n = tracing.failed
+            self._text.setText(f"not measured: {n} checkpoint{'s' * (n > 1)}" if n else "not measured")
+            self._text.setToolTip(tracing.trouble or "These checkpoints could not be read.")
+        self._pause.setVisible(bool(tracing.left))
+        self.setVisible(bool(tracing.left or tracing.trouble or tracing.failed))
