@@ -220,7 +220,7 @@ class MainWindow(QMainWindow):
         self.resizeDocks([self.docks["training"]], [264], Qt.Orientation.Horizontal)
         self.resizeDocks(top, [620, 520][: len(top)], Qt.Orientation.Horizontal)
         for above, dock in zip(top, below, strict=False):
-            self.resizeDocks([above, dock], [380, 560], Qt.Orientation.Vertical)
+            self.resizeDocks([above, dock], [450, 490], Qt.Orientation.Vertical)
 
     # -- menus ---------------------------------------------------------------------------------------------
 

@@ -253,15 +253,25 @@ class TrainingPanel(QFrame):
         self._state.setText(
             f"{epoch_text(progress.epoch)} of {epoch_text(self._total)} epochs\n{epoch_text(rate)} / s{left}"
         )
-        test = "" if progress.test_loss is None else f"\ntest {progress.test_loss:.3g}"
-        right = "" if progress.test_accuracy is None else f" · {100 * progress.test_accuracy:.1f} % right"
         self._say_paused()
-        self._numbers.setText(f"train {progress.train_loss:.3g}{self._train_accuracy}{test}{right}")
+        self._tell_losses(progress.train_loss, progress.test_loss, progress.test_accuracy)
 
     _train_accuracy = ""
 
+    def _tell_losses(self, train: float, test: float | None, accuracy: float | None) -> None:
+        """Losses over p + 1 logits, as they are trained."""
+        right = "" if accuracy is None else f" · {100 * accuracy:.1f} % right"
+        tested = "" if test is None else f"\ntest {test:.3g}"
+        self._numbers.setText(f"train {train:.3g}{self._train_accuracy}{tested}{right}")
+
     def _committed(self, checkpoint: Checkpoint) -> None:
         self._train_accuracy = f" · {100 * checkpoint.train.accuracy:.1f} % right"
+        test = checkpoint.test
+        self._tell_losses(
+            checkpoint.train.loss_all_logits,
+            None if test is None else test.loss_all_logits,
+            None if test is None else test.accuracy,
+        )
         self._bar.setValue(max(self._bar.value(), checkpoint.epoch))
         self._say_paused()
         if not self._tell_growth.isActive():
@@ -486,6 +496,7 @@ class TrainingPanel(QFrame):
         self._bar.setAccessibleName("Progress of the training")
         self._state, self._numbers = label("", "muted"), label("", "value")
         self._state.setObjectName("training.state")
+        self._numbers.setObjectName("training.numbers")
         self._numbers.setObjectName("training.numbers")
         for item in (self._state, self._numbers):
             item.setWordWrap(True)

@@ -203,7 +203,7 @@ def train(config: Config, start: Start | None = None, threads: int | None = None
     """Train, full batch, one step an epoch (paper, sec. 3).
 
     Yields a `Checkpoint` when one is due (the schedule is in `Config`; the last epoch always) and `Progress`
-    after the first step that ends 50 ms or more after the last yield. Raises `TrainingError`.
+    after the first step that ends 50 ms or more after the last one. Raises `TrainingError`.
     """
     return events(Trainer(config, start, threads))
 
@@ -239,7 +239,6 @@ def events(trainer: Trainer) -> Iterator[Progress | Checkpoint]:
                 raise _not_finite(epoch)
             yield _checkpoint(trainer, latest, train_losses, tests)
             train_losses, tests = [], []
-            last_yield = time.perf_counter()
         announced = False
         if epoch >= config.epochs:
             return

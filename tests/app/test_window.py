@@ -256,6 +256,13 @@ def test_that_a_finished_training_is_on_show_and_the_previous_run_one_click_away
     qtbot.waitUntil(lambda: not shown.panel.is_training, timeout=30_000)
     assert shown.session.selection.run != run
     assert shown.session.selection.epoch == 200
+    now = shown.session.selection.run
+    assert now is not None
+    accuracies = now.scalars("test_accuracy")
+    assert accuracies is not None
+    numbers = child(shown, QLabel, "training.numbers")
+    assert isinstance(numbers, QLabel)
+    assert f"{100 * accuracies[-1]:.1f} % right" in numbers.text()  # the last checkpoint's, however fast it came
     shown.show_previous()
     assert shown.session.selection.run == run
     settle(shown)
