@@ -569,7 +569,7 @@ def test_that_the_command_imports_and_says_what_it_found(tmp_path: Path, capsys:
 
 @pytest.mark.parametrize(
     ("arguments", "status"),
-    [(["--set", "p=11", "--epoch", "1"], 2), (["--set", "epoch=4"], 2), ([], 2), (["--epoch", "-3"], 2)],
+    [(["--set", "p=11", "--epoch", "1"], 2), (["--set", "epoch=four"], 2), ([], 2), (["--epoch", "-3"], 2)],
 )
 def test_that_a_wrong_setting_is_wrong_usage(
     arguments: list[str], status: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -587,3 +587,11 @@ def test_that_a_bad_file_is_one_line_and_status_one(tmp_path: Path, capsys: pyte
     assert len(said.splitlines()) == 1
     assert said.startswith("grokscope: ")
     assert not (tmp_path / "run.h5").exists()
+
+
+def test_that_the_epoch_of_a_lone_model_can_be_set(tmp_path: Path) -> None:
+    source, out = save(tmp_path / "m.pth", {"model": theirs(config())}), tmp_path / "run.h5"
+    assert cli.main(["import", str(source), "--out", str(out), "--set", "epoch=4", "data_seed=2"]) == 0
+    run = Run.open(out)
+    assert run.epochs.tolist() == [4]
+    assert run.config.data_seed == 2
