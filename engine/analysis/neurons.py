@@ -36,21 +36,23 @@ class NeuronFrequencies:
         return {int(k): int(n) for k, n in zip(found, counts, strict=True) if k > 0}
 
 
-def frequency_powers(values: NDArray[np.floating], p: int) -> tuple[Floats, Floats]:
+def frequency_powers(values: NDArray[np.floating], p: int) -> tuple[Floats, Floats, Floats]:
     """Energy of the centred functions of (a, b) in the linear and quadratic terms of each frequency.
 
     values : (p², n)
-    ->     (n, p // 2) energy in cos/sin k of a, of b, and their four products; (n,) total centred energy
+    ->     (n, p // 2) energy in cos/sin k of a, of b, and their four products; (n,) total centred energy; (n,) mean
     """
     n = values.shape[1]
-    energy, total = np.zeros((n, p // 2)), np.zeros(n)
+    energy, total, mean = np.zeros((n, p // 2)), np.zeros(n), np.zeros(n)
     starts = np.array_split(np.arange(0, n, _BLOCK), min(torch.get_num_threads(), -(-n // _BLOCK)))
-    Lanes(len(starts)).run([partial(_powers, values, p, part.tolist(), energy, total) for part in starts])
-    return energy, total
+    Lanes(len(starts)).run([partial(_powers, values, p, part.tolist(), energy, total, mean) for part in starts])
+    return energy, total, mean
 
 
-def _powers(values: NDArray[np.floating], p: int, starts: list[int], energy: Floats, total: Floats) -> None:
-    """Fill the blocks of `energy` and `total` that begin at `starts`, through the same memory: fresh memory is slow."""
+def _powers(
+    values: NDArray[np.floating], p: int, starts: list[int], energy: Floats, total: Floats, mean: Floats
+) -> None:
+    """Fill the blocks of the results that begin at `starts`, through the same memory: fresh memory is slow."""
     n = values.shape[1]
     basis = fourier_basis(p).astype(values.dtype)
     block = np.empty((p, p, min(n, _BLOCK)), values.dtype)
@@ -62,7 +64,9 @@ def _powers(values: NDArray[np.floating], p: int, starts: list[int], energy: Flo
         if width < block.shape[2]:
             centred, by = np.empty((p, p, width), values.dtype), np.empty((p, p, width), values.dtype)
         columns = values[:, part]
-        np.subtract(columns.reshape(p, p, width), columns.mean(axis=0), out=centred)
+        average = columns.mean(axis=0)
+        mean[part] = average
+        np.subtract(columns.reshape(p, p, width), average, out=centred)
         np.matmul(basis, centred, out=by)  # (a, component of b, n)
         total[part] = np.einsum("abn,abn->n", centred, centred, dtype=np.float64)
         in_a = basis @ by[:, 0]  # (component of a, n), constant in b
@@ -81,12 +85,11 @@ def neuron_frequencies(run: Run, step: int, layer: int = -1, exact: bool = True)
 
 def from_values(values: NDArray[np.floating], p: int) -> NeuronFrequencies:
     """The same for given functions of (a, b).  values : (p², n)"""
-    energy, total = frequency_powers(values, p)
+    energy, total, mean = frequency_powers(values, p)
     if energy.shape[1] == 0:  # p < 2 has no frequency
         zero = np.zeros(len(total))
         return NeuronFrequencies(zero.astype(np.int64), zero, energy)
-    scale = np.maximum(values.max(axis=0), -values.min(axis=0)).astype(np.float64) ** 2 * len(values)
-    alive = total > 1e-12 * np.maximum(scale, 1e-300)
+    alive = total > 1e-12 * np.maximum(total + mean**2 * len(values), 1e-300)  # beyond the rounding of a constant
     share = np.divide(energy, total[:, None], out=np.zeros_like(energy), where=alive[:, None])
     best = (share >= (1 - 1e-9) * share.max(axis=1, keepdims=True)).argmax(axis=1)  # of equals the lowest
     return NeuronFrequencies(np.where(alive, best + 1, 0), share[np.arange(len(best)), best], share)
