@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,10 +95,19 @@ def progress_curves(run: Run, traces: Traces, pinned: Pinned | None, n: int) -> 
     )
 
 
+_SHIPPED = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
+
+
 def loss_and_progress(run: Run, n: int, traces: Traces | None, pinned: Pinned | None, revision: int) -> LossAndProgress:
     """The losses up to n checkpoints, and what is measured of them.  revision : of the traces, which grow"""
     progress = None if traces is None else progress_curves(run, traces, pinned, n)
-    return LossAndProgress(loss_curves(run, n), progress)
+    curves = loss_curves(run, n)
+    if traces is not None and run.reduced_precision and len(traces.epochs) > n:  # shipped of all checkpoints
+        last = int(run.epochs[n - 1])
+        columns = {name: traces.column(name) for name in _SHIPPED}
+        finer = {name: _curve(traces.epochs, x, last) for name, x in columns.items() if x is not None}
+        curves = replace(curves, **finer)
+    return LossAndProgress(curves, progress)
 
 
 def _why_no_basis(run: Run) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from engine import recording
+from engine.analysis.progress_curves import loss_and_progress
 from engine.bundle import write_bundle
 from engine.config import Config
 from engine.runfile import Run, RunError
@@ -80,3 +81,19 @@ def test_that_a_bundle_ships_the_curves_of_all_checkpoints(tmp_path: Path) -> No
     assert other.epochs.tolist() == [0, 40]
     assert other.loss["every"] == pytest.approx(exact.loss["every"][[0, 4]], rel=1e-5)
     assert not (tmp_path / "small.traces.h5").exists()
+
+
+def test_that_a_bundles_loss_curves_have_all_checkpoints(tmp_path: Path) -> None:
+    for _ in recording.start(SMALL, tmp_path / "run.h5").events():
+        pass
+    run = Run.open(tmp_path / "run.h5")
+    own = Traces(run)
+    list(measure_all(own))
+    write_bundle(run, tmp_path / "small.h5", [0, 2, 4], own)
+    small = Run.open(tmp_path / "small.h5")
+    found = loss_and_progress(small, 2, Traces(small), None, 0).loss
+    assert found.test_loss is not None
+    assert found.test_loss.epochs.tolist() == [0, 10, 20]
+    exact = run.scalars("test_loss")
+    assert exact is not None
+    assert found.test_loss.values == pytest.approx(exact[:3], rel=1e-5)

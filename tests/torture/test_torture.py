@@ -137,7 +137,8 @@ def test_that_random_kills_lose_nothing(tmp_path: Path, nursery: Nursery) -> Non
                 if before == expected.n_checkpoints:  # killed between its last commit and the word that it has finished
                     break
         run = Run.open(path)
-        assert run.status().state == ("finished" if ended == "#0\n" else "interrupted")
+        # a kill may also come after the word "finished"
+        assert run.status().state in (("finished",) if ended == "#0\n" else ("finished", "interrupted"))
         assert _same(run, expected) == expected.n_checkpoints
         _same_ends(run, expected)
         run.close()
