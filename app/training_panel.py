@@ -42,7 +42,8 @@ from engine.training import Checkpoint, Progress, device_names
 _SYMBOLS = {"add": "a + b", "subtract": "a − b", "multiply": "a · b", "divide": "a / b", "x2xyy2": "a² + ab + b²"}
 _GROWTH_MS = 400  # at least, between two updates of the views: the event loop stays free
 _GROWTH_MS_MOST = 8000
-_GROWTH_SHARE = 0.05  # of a core's time that updating the views of a run in training may take
+_GROWTH_SHARE = 0.04  # of a core's time that updating the views of a run in training may take
+_TOLD_SECONDS = 0.2  # between two updates of the panel's numbers
 _RATE_SECONDS = 5.0  # over which epochs a second are averaged
 
 
@@ -71,6 +72,7 @@ class TrainingPanel(QFrame):
         self._tell_growth.setSingleShot(True)
         self._tell_growth.setInterval(_GROWTH_MS)
         self._tell_growth.timeout.connect(self._grow)
+        self._told = 0.0  # when the panel last told the progress
         self._spent = 0.0  # seconds of processor time of the window and its analyses, at the last news
         compute.answered.connect(self._estimated)
         self._lay_out()
@@ -243,6 +245,9 @@ class TrainingPanel(QFrame):
         if self.sender() is not self.thread_in_training:
             return  # late news of a run that was stopped
         now = time.perf_counter()
+        if now - self._told < _TOLD_SECONDS:
+            return
+        self._told = now
         self._recent.append((now, progress.epoch))
         while len(self._recent) > 2 and now - self._recent[0][0] > _RATE_SECONDS:
             self._recent.popleft()

@@ -371,14 +371,19 @@ def _mean_score(loss: Floats, right: NDArray[np.bool_], rows: Ints) -> Score:
     return Score(float(loss[rows].mean()), float(right[rows].mean()))
 
 
-@lru_cache(maxsize=256)
 def key_frequencies(run: Run, step: int) -> tuple[int, ...]:
     """Frequencies that at least one neuron of the last layer carries with FVE ≥ 0.85, in the task's own basis.
 
-    Ascending; empty where there are none yet, or no basis (paper, sec. 4.3).
+    Ascending; empty where there are none yet, or no basis (paper, sec. 4.3). From float64 activations; from float32 of
+    a run that is being trained, for the next checkpoint replaces them soon.
     """
+    return _key_frequencies(run, step, not run.grows)
+
+
+@lru_cache(maxsize=256)
+def _key_frequencies(run: Run, step: int, exact: bool) -> tuple[int, ...]:
     try:
-        found = character_frequencies(run.config, activations(run, step).mlp_post[-1])
+        found = character_frequencies(run.config, activations(run, step, exact).mlp_post[-1])
     except NoBasis:
         return ()
     return tuple(found.key_frequencies(THRESHOLD))

@@ -121,15 +121,15 @@ def sum_phases(values: NDArray[np.floating], frequency: NDArray[np.int64], p: in
 
     values : (p², n)   ->   (n,) radians; NaN for a dead neuron
     """
-    a, b = np.divmod(np.arange(p * p), p)
-    s = (a - b if difference else a + b) % p
+    grid = values.reshape(p, p, -1)
+    by_sum = np.zeros(grid.shape[1:])  # summed over the pairs with the same a ± b
+    for a in range(p):
+        by_sum += np.roll(grid[a, ::-1] if difference else grid[a], a + 1 if difference else a, axis=0)
     phases = np.full(values.shape[1], np.nan)
     for k in np.unique(frequency[frequency > 0]):
         rows = np.flatnonzero(frequency == k)
-        angle = 2 * np.pi * (k * s % p) / p
-        waves = np.stack([np.cos(angle), -np.sin(angle)]).astype(values.dtype)
-        real, imaginary = (waves @ values)[:, rows]
-        phases[rows] = np.arctan2(imaginary, real)
+        wave = np.exp(-2j * np.pi * (k * np.arange(p) % p) / p)
+        phases[rows] = np.angle(wave @ by_sum[:, rows])
     return phases
 
 

@@ -25,7 +25,7 @@ class HeldRun(Run):
         self.config = config
         self.id = str(uuid.uuid4())
         self._epochs = np.zeros(1, dtype=np.int64)
-        self._held = weights
+        self._held, self._own = weights, True
         assert {name: w.shape for name, w in weights.items()} == shapes(config)
 
     def weights(self, step: int) -> Arrays:
