@@ -8,7 +8,7 @@ os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) - 1)))
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: what is worth two cores is split by us
 
 
-DRAWING = (["screenshot"], ["bench", "lateness"], ["bench", "following"])
+DRAWING = (["screenshot"], ["figure"], ["movie"], ["bench", "lateness"], ["bench", "following"], ["bench", "scrub"])
 
 
 def main() -> int:

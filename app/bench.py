@@ -40,7 +40,7 @@ def lateness(idle_seconds: float = 3.0, training_seconds: float = _SECONDS) -> d
         window.resize(1600, 1000)
         window.show()
         window.open_demonstration()
-        _wait(1.5)
+        wait(1.5)
         found = {"idle": _ticks(idle_seconds)}
         for name, config in (
             ("training_quick", preset("quick", epochs=1_000_000)),
@@ -53,7 +53,7 @@ def lateness(idle_seconds: float = 3.0, training_seconds: float = _SECONDS) -> d
 
 def _while_training(window: MainWindow, config: Config, path: Path, seconds: float) -> Lateness:
     window.panel.train(lambda: recording.start(config, path), config, 0)
-    _wait(1.5)
+    wait(1.5)
     window.session.select(following=True, neurons=((0, 3),))
     measured = _ticks(seconds)
     window.panel.stop_and_wait()
@@ -128,7 +128,7 @@ def _rate(path: Path, seconds: float, how: str) -> float:
         thread = window.panel.thread_in_training
     epoch = [0]
     thread.progressed.connect(lambda progress: epoch.__setitem__(0, progress.epoch))
-    _wait(2.0)
+    wait(2.0)
     drag = QTimer()
     if window is not None:
         session = window.session
@@ -139,7 +139,7 @@ def _rate(path: Path, seconds: float, how: str) -> float:
         if how == "dragging":
             drag.start(_FRAME_MS)
     first, begin = epoch[0], time.perf_counter()
-    _wait(seconds)
+    wait(seconds)
     rate = (epoch[0] - first) / (time.perf_counter() - begin)
     drag.stop()
     if window is None:
@@ -151,7 +151,7 @@ def _rate(path: Path, seconds: float, how: str) -> float:
     return rate
 
 
-def _wait(seconds: float) -> None:
+def wait(seconds: float) -> None:
     loop = QEventLoop()
     QTimer.singleShot(round(seconds * 1000), loop.quit)
     loop.exec()

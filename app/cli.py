@@ -103,6 +103,7 @@ def _application(theme_name: str | None = None) -> tuple[QApplication, QSettings
     from PySide6.QtWidgets import QApplication
 
     from app import theme
+    from app.garbage import Collector
 
     qInstallMessageHandler(_qt_says)
     app = QApplication.instance() or QApplication(sys.argv[:1])
@@ -114,12 +115,13 @@ def _application(theme_name: str | None = None) -> tuple[QApplication, QSettings
     chosen = theme_name or str(settings.value("theme", "dark"))
     theme.apply(app, theme.THEMES.get(chosen, theme.DARK))
     app.setWindowIcon(theme.icon("microscope"))
+    Collector(app)
     return app, settings
 
 
 def _qt_says(_kind: object, _where: object, text: str) -> None:
-    """Qt's own messages, but for one that offscreen says of every window with a minimum size."""
-    if "propagateSizeHints" not in text:
+    """Qt's own messages, but for what offscreen says of minimum sizes, pop-ups and raised windows."""
+    if not text.startswith("This plugin does not support"):
         print(text, file=sys.stderr)
 
 
@@ -141,6 +143,7 @@ def _show(arguments: list[str]) -> int:
         window.open(arguments[0])
     else:
         window.open_demonstration()
+    QTimer.singleShot(2500, window.hints.start)
     return app.exec()
 
 
@@ -183,6 +186,7 @@ def _headless(arguments: list[str]) -> int:
 
 def main(arguments: Sequence[str]) -> int:
     """Run one verb that draws.  -> exit status"""
+    from app.export import ExportError
     from engine.config import ConfigError
     from engine.runfile import RunError
 
@@ -193,7 +197,7 @@ def main(arguments: Sequence[str]) -> int:
     except ConfigError as error:
         print(f"grokscope: {error}", file=sys.stderr)
         return 2
-    except RunError as error:
+    except (RunError, ExportError) as error:
         print(f"grokscope: {error}", file=sys.stderr)
         return 1
 
@@ -212,9 +216,21 @@ def parser() -> argparse.ArgumentParser:
     picture.add_argument("--size", default="1600x1000", metavar="WxH", help="in pixels (default: 1600x1000)")
     picture.add_argument("--neuron", type=int, metavar="K", help="the neuron on show (of the last layer)")
     picture.add_argument("--theme", choices=("dark", "light"), default="dark")
+    picture.add_argument("--layout", default="Watch training", metavar="NAME", help="the layout's name or number")
+    picture.add_argument("--pair", metavar="A,B", help="the selected pair")
+    picture.add_argument("--frequency", type=int, metavar="K", help="the selected frequency")
     picture.set_defaults(run=_screenshot)
+    from app import movie_verb, paper
+
+    figure = verbs.add_parser("figure", help=VERBS["figure"], description=VERBS["figure"])
+    paper.add_arguments(figure)
+    figure.set_defaults(run=paper.write)
+    movie = verbs.add_parser("movie", help=VERBS["movie"], description=VERBS["movie"])
+    movie_verb.add_arguments(movie)
+    movie.set_defaults(run=movie_verb.run)
     bench = verbs.add_parser("bench", help=VERBS["bench"], description=VERBS["bench"])
-    bench.add_argument("what", choices=("lateness", "following"))
+    bench.add_argument("what", choices=("lateness", "following", "scrub"))
+    bench.add_argument("runs", nargs="*", type=Path, metavar="RUN.h5", help="with scrub: more runs to scrub")
     bench.add_argument("--json", action="store_true", help="print one JSON object")
     bench.set_defaults(run=_bench)
     return top
@@ -222,6 +238,8 @@ def parser() -> argparse.ArgumentParser:
 
 VERBS = {
     "screenshot": "Write a picture of the whole window on a run; needs no display.",
+    "figure": "Write a figure or the table of the paper, computed on a run; needs no display.",
+    "movie": "Write a movie of the window or a view over a run's checkpoints; needs no display.",
     "bench": "Measure the window on this machine.",
 }
 
@@ -237,7 +255,11 @@ def _bench(options: argparse.Namespace) -> int:
     from app import bench
     from engine.cli import print_bench
 
-    if options.what == "lateness":
+    if options.what == "scrub":
+        from app import bench_scrub
+
+        print_bench(asdict(bench_scrub.scrub(options.runs)), options.json)
+    elif options.what == "lateness":
         print_bench({name: asdict(value) for name, value in bench.lateness().items()}, options.json)
     else:
         print_bench(asdict(bench.following()), options.json)
@@ -258,6 +280,7 @@ def _screenshot(options: argparse.Namespace) -> int:
         raise ConfigError(f"--neuron {options.neuron}: must be from 0 to {run.config.d_mlp - 1}.")
     if options.epoch is not None and options.epoch < run.epochs[0]:
         raise ConfigError(f"--epoch {options.epoch}: the first checkpoint is at epoch {run.epochs[0]}.")
+    layout, pair = _layout(options.layout), None if options.pair is None else _pair(options.pair, run)
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
     if not _libraries_are_there(offscreen=True):
         return 1
@@ -266,10 +289,14 @@ def _screenshot(options: argparse.Namespace) -> int:
 
     from app.main_window import MainWindow
 
-    window = MainWindow(QSettings("", QSettings.Format.IniFormat))
+    settings = QSettings("", QSettings.Format.IniFormat)
+    settings.setValue("layout/name", layout)
+    window = MainWindow(settings)
     window.resize(width, height)
     window.show()
+    window.reset_layout()  # with the window's own size
     window.show_run(run, options.epoch)
+    window.session.select(frequency=options.frequency, pair=pair)
     neuron = options.neuron if options.neuron is not None else _telling_neuron(run)
     if neuron is not None:
         window.session.select(neurons=((run.config.n_layers - 1, neuron),))
@@ -283,6 +310,25 @@ def _screenshot(options: argparse.Namespace) -> int:
     if not saved:
         raise RunError(f"{options.out} could not be written; choose another folder.")
     return 0
+
+
+def _layout(text: str) -> str:
+    from app.layouts import LAYOUTS
+    from engine.config import ConfigError
+
+    for i, layout in enumerate(LAYOUTS, 1):
+        if text.lower() in (layout.name.lower(), str(i)):
+            return layout.name
+    raise ConfigError(f"--layout {text}: must be one of {', '.join(layout.name for layout in LAYOUTS)}.")
+
+
+def _pair(text: str, run: Run) -> tuple[int, int]:
+    from engine.config import ConfigError
+
+    words = text.split(",")
+    if len(words) == 2 and all(word.strip().isdigit() and int(word) < run.config.p for word in words):
+        return int(words[0]), int(words[1])
+    raise ConfigError(f"--pair {text}: must be two residues below {run.config.p}, as in 3,5.")
 
 
 def _telling_neuron(run: Run) -> int | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
@@ -32,7 +32,11 @@ class Answer:
 
 
 class Compute(QObject):
-    """Answers one question at a time: the newest of each asker first, then what may be wanted next."""
+    """Answers one question at a time.
+
+    What is asked at one moment is answered together, before anything newer: while a finger moves all views show the
+    same checkpoint. Then what can wait (exact numbers, traces), then what may be wanted next.
+    """
 
     answered = Signal(object, object)  # Query, Answer
     _done = Signal(object, object)
@@ -42,6 +46,8 @@ class Compute(QObject):
         self._cache: OrderedDict[Query, tuple[Answer, int]] = OrderedDict()
         self._bytes = 0
         self._wanted: OrderedDict[Hashable, Query] = OrderedDict()
+        self._patient: OrderedDict[Hashable, Query] = OrderedDict()
+        self._together: deque[Query] = deque()  # asked at one moment, still to be answered
         self._answering: dict[Hashable, Query] = {}  # taken by the thread, not yet delivered
         self._ahead: list[Query] = []
         self._news = threading.Condition()
@@ -51,20 +57,21 @@ class Compute(QObject):
         self._thread = threading.Thread(target=self._work, name="analysis", daemon=True)
         self._thread.start()
 
-    def ask(self, asker: Hashable, query: Query) -> None:
+    def ask(self, asker: Hashable, query: Query, urgent: bool = True) -> None:
         """Answer now from the cache, else later; a new question of the same asker replaces its old one."""
+        waiting = self._wanted if urgent else self._patient
         if query in self._cache:
             self._cache.move_to_end(query)
             with self._news:
-                self._wanted.pop(asker, None)
+                waiting.pop(asker, None)
             self.answered.emit(query, self._cache[query][0])
             return
         with self._news:
             if query in self._answering.values():
-                self._wanted.pop(asker, None)
+                waiting.pop(asker, None)
                 self._answering[asker] = query
                 return
-            self._wanted[asker] = query
+            waiting[asker] = query
             self._news.notify()
 
     def look_ahead(self, queries: Iterable[Query]) -> None:
@@ -76,7 +83,7 @@ class Compute(QObject):
     @property
     def busy(self) -> bool:
         """Whether someone is waiting for an answer."""
-        return bool(self._wanted or self._answering)
+        return bool(self._wanted or self._patient or self._answering)
 
     def knows(self, query: Query) -> bool:
         return query in self._cache
@@ -102,15 +109,21 @@ class Compute(QObject):
 
     def _next(self) -> Query | None:
         with self._news:
-            self._news.wait_for(lambda: self._closing or self._wanted or self._ahead)
+            self._news.wait_for(lambda: self._closing or self._together or self._wanted or self._patient or self._ahead)
             if self._closing:
                 return None
-            if not self._wanted:
-                return self._ahead.pop(0)
-            query = next(iter(self._wanted.values()))
-            for asker in [asker for asker, wanted in self._wanted.items() if wanted == query]:
-                self._answering[asker] = self._wanted.pop(asker)
-            return query
+            if not self._together and self._wanted:
+                self._together.extend(dict.fromkeys(self._wanted.values()))
+                self._answering.update(self._wanted)
+                self._wanted.clear()
+            if self._together:
+                return self._together.popleft()
+            if self._patient:
+                query = next(iter(self._patient.values()))
+                for asker in [asker for asker, wanted in self._patient.items() if wanted == query]:
+                    self._answering[asker] = self._patient.pop(asker)
+                return query
+            return self._ahead.pop(0)
 
     # -- the GUI thread ------------------------------------------------------------------------------------
 

@@ -1,32 +1,41 @@
-"""The window: docks made from VIEWS, menus and shortcuts as data. It never asks which view it holds."""
+"""The window: docks made from VIEWS, in named layouts. It never asks which view it holds."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QByteArray, QObject, QSettings, Qt, QThread, Signal
-from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence
 from PySide6.QtWidgets import (
-    QAbstractButton,
     QApplication,
     QDockWidget,
     QFileDialog,
     QHBoxLayout,
+    QInputDialog,
     QLabel,
     QMainWindow,
+    QMenu,
     QMessageBox,
+    QTabWidget,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
 from app import theme
+from app.bookmarks_panel import BookmarksPanel
+from app.commands import Command
 from app.compute import Compute, Query
-from app.session import Selection, Session
+from app.export_dialog import Exporting
+from app.hints import Hints, first_hints
+from app.layouts import LAYOUTS, PANEL, arrange, named
+from app.menus import Menus
+from app.palette import CommandPalette
+from app.places import interpret_selection
+from app.session import BRUSHES, Selection, Session
+from app.shortcuts import Gesture, ShortcutSheet
 from app.theme import RESOURCES, SPACE
 from app.timeline import Timeline
 from app.tracing import Tracing, TracingStatus
@@ -39,7 +48,19 @@ from engine.runfile import Run, RunError
 DEMONSTRATION = RESOURCES / "demonstration.h5"
 RECENT = 8
 REDUCED = "A bundled run: its weights are rounded to float16, which moves recomputed losses by about 0.1 %."
-_LAYOUT_VERSION = 1
+_LAYOUT_VERSION = 2
+FIRST_LAYOUT = "Teach"
+_KEPT = ("thresholds", "pinned_keys", "layout_epoch")  # not cleared with the brushes: they are rules
+GESTURES = (
+    Gesture("Go to a checkpoint", "Click + a curve or the slider"),
+    Gesture("Select a frequency, a neuron, a pair", "Click + a bar, a tile, a cell"),
+    Gesture("Select more neurons", "Ctrl + Click"),
+    Gesture("Zoom a curve's epochs", "Wheel"),
+    Gesture("See all of a curve again", "Double click"),
+    Gesture("Copy or export a view", "Right click"),
+    Gesture("Move a view, or tab it onto another", "Drag + its title"),
+)
+ABOUT = "Grokscope: a microscope for grokking.<br>Train, scrub, reverse-engineer."
 DEMONSTRATION_EPOCH = 9300  # in the middle of the transition
 
 
@@ -54,9 +75,13 @@ class MainWindow(QMainWindow):
         self.session, self.compute = Session(), Compute()
         self.tracing = Tracing.of(self.session, self.compute)
         self.views: list[View] = [make(self.session, self.compute) for make in VIEWS]
-        self.timeline = Timeline(self.session, lambda: self.waiting)
+        self.timeline = Timeline(self.session, self.compute, lambda: self.waiting)
         self.panel = TrainingPanel(self.session, self.compute, self.settings)
+        self.bookmarks = BookmarksPanel(self.session)
+        self.palette_window = CommandPalette(self, self.settings)
+        self.exporting = Exporting(self)
         self.tracing.held = self._is_training
+        self.layout_name = ""
         self._previous: Run | None = None
         self._last_step = 0  # to tell the direction of a drag
         self._opening: list[_Opening] = []
@@ -75,7 +100,10 @@ class MainWindow(QMainWindow):
         self.session.changed.connect(self._selected)
         self.panel.started.connect(self._show_new_run)
         self.panel.said.connect(self.say)
+        self.bookmarks.said.connect(self.say)
+        self.bookmarks.changed.connect(lambda: self.timeline.slider.show_marks(self.bookmarks.epochs()))
         self.panel.back.connect(self.show_previous)
+        self.hints = Hints(self, self.settings, first_hints(self))
         self._restore()
 
     # -- runs ----------------------------------------------------------------------------------------------
@@ -151,7 +179,7 @@ class MainWindow(QMainWindow):
     @property
     def waiting(self) -> bool:
         """Whether a visible view does not show the selection yet."""
-        return any(view.waiting for view in self.views if view.isVisible())
+        return any(view.waiting for view in self.views if view.on_show)
 
     def _selected(self, selection: Selection) -> None:
         run = selection.run
@@ -169,17 +197,21 @@ class MainWindow(QMainWindow):
             step = selection.step + direction * distance
             if 0 <= step < selection.n_checkpoints:
                 there = replace(selection, step=step)
-                wanted = [view.query(there) for view in self.views if view.isVisible()]
+                wanted = [view.query(there) for view in self.views if view.on_show]
                 queries += [query for query in wanted if query is not None]
         self.compute.look_ahead(queries)
 
     # -- docks ---------------------------------------------------------------------------------------------
 
     def _make_docks(self) -> None:
+        self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
         self.docks: dict[str, QDockWidget] = {}
         for view in self.views:
-            self.docks[view.name] = self._dock(view.title, f"dock.{view.name}", view)
-        self.docks["training"] = self._dock("Training", "dock.training", self.panel)
+            self.docks[view.name] = self._dock(view.title, f"dock.{view.name}", view, view.header)
+            view.wanted.connect(self._wanted)
+            self.docks[view.name].visibilityChanged.connect(view.come_to_front)
+        self.docks[PANEL] = self._dock("Training", "dock.training", self.panel)
+        self.docks["bookmarks"] = self._dock("Bookmarks", "dock.bookmarks", self.bookmarks, self.bookmarks.header)
         bottom = QWidget()
         column = QVBoxLayout(bottom)
         column.setContentsMargins(0, 0, 0, 0)
@@ -192,83 +224,121 @@ class MainWindow(QMainWindow):
         bar.addWidget(bottom)
         self.addToolBar(Qt.ToolBarArea.BottomToolBarArea, bar)
         bar.setStyleSheet("QToolBar { border: none; padding: 0; margin: 0; spacing: 0; background: transparent; }")
-        self.arrange()
 
-    def _dock(self, title: str, name: str, widget: QWidget) -> QDockWidget:
+    def _dock(self, title: str, name: str, widget: QWidget, header: QWidget | None = None) -> QDockWidget:
+        """header : its title bar, by which it is dragged"""
         dock = QDockWidget(title, self)
         dock.setObjectName(name)
         dock.setWidget(widget)
-        empty = QWidget()
-        empty.setFixedHeight(0)
-        dock.setTitleBarWidget(empty)
+        if header is None:
+            header = QWidget()
+            header.setFixedHeight(0)
+        dock.setTitleBarWidget(header)
         return dock
 
-    def arrange(self) -> None:
-        """The first layout: training on the left, curves above, neurons below."""
-        left, right = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea
-        views = [self.docks[view.name] for view in self.views]
-        self.addDockWidget(left, self.docks["training"])
-        for dock in [*views, self.docks["training"]]:
-            dock.setVisible(True)
-        columns = -(-len(views) // 2)
-        top, below = views[:columns], views[columns:]
-        self.addDockWidget(right, top[0])
-        for before, dock in itertools.pairwise(top):
-            self.splitDockWidget(before, dock, Qt.Orientation.Horizontal)
-        for above, dock in zip(top, below, strict=False):
-            self.splitDockWidget(above, dock, Qt.Orientation.Vertical)
-        self.resizeDocks([self.docks["training"]], [264], Qt.Orientation.Horizontal)
-        self.resizeDocks(top, [620, 520][: len(top)], Qt.Orientation.Horizontal)
-        for above, dock in zip(top, below, strict=False):
-            self.resizeDocks([above, dock], [450, 490], Qt.Orientation.Vertical)
+    def use_layout(self, name: str) -> None:
+        """Change to a named layout, as it was left."""
+        if self.layout_name:
+            self.settings.setValue(self._layout_key(self.layout_name), self.saveState(_LAYOUT_VERSION))
+        self.layout_name = name
+        self.settings.setValue("layout/name", name)
+        state = self.settings.value(self._layout_key(name))
+        if not (isinstance(state, QByteArray) and self.restoreState(state, _LAYOUT_VERSION)):
+            self.reset_layout()
+
+    def reset_layout(self) -> None:
+        """The layout on show as it was at first."""
+        layout = named(self.layout_name) or LAYOUTS[0]
+        self.settings.remove(self._layout_key(layout.name))
+        arrange(self, self.docks, layout)
+
+    def _layout_key(self, name: str) -> str:
+        return f"layouts/{_LAYOUT_VERSION}/{name}"
+
+    def _wanted(self, view: View, what: str) -> None:
+        """What a view's menu was asked for."""
+        dock = self.docks[view.name]
+        if what == "float":
+            dock.setFloating(not dock.isFloating())
+        elif what == "close":
+            dock.close()
+        elif not view.answers_for(what):
+            self.exporting.do(view, what)
 
     # -- menus ---------------------------------------------------------------------------------------------
 
     def _make_menus(self) -> None:
-        menu = self.menuBar()
-        file = menu.addMenu("&File")
-        self._add(file, "&Open run …", "Ctrl+O", self._ask_for_file)
-        self._recent = file.addMenu("Open &recent")
-        self._add(file, "Open the &demonstration", "", self.open_demonstration)
-        self._back = self._add(file, "&Previous run", "Ctrl+P", self.show_previous)
+        self.menus = Menus(self)
+        file, layout = self.menus.menus["File"], self.menus.menus["Layout"]
+        self._recent = QMenu("Open &recent", self)
+        file.insertMenu(self.menus.actions["back"], self._recent)
+        self._back = self.menus.actions["back"]
         self._back.setEnabled(False)
-        file.addSeparator()
-        self._add(file, "Save a &picture of the window …", "Ctrl+Shift+S", self._save_picture)
-        file.addSeparator()
-        self._add(file, "&Quit", "Ctrl+Q", self.close)
-        playback = menu.addMenu("&Playback")
-        line = self.timeline
-        self._add(playback, "Play or pause", "Space", self._play_or_press)
-        self._add(playback, "One checkpoint forward", "Right", lambda: line.step_by(1))
-        self._add(playback, "One checkpoint back", "Left", lambda: line.step_by(-1))
-        self._add(playback, "Forward by a twentieth", "PgDown", lambda: line.step_by(line.slider.pageStep()))
-        self._add(playback, "Back by a twentieth", "PgUp", lambda: line.step_by(-line.slider.pageStep()))
-        self._add(playback, "First checkpoint", "Home", line.go_first)
-        self._add(playback, "Last checkpoint", "End", line.go_last)
-        self._add(playback, "Follow the newest checkpoint", "F", lambda: self.session.select(
-            following=True, step=self.session.selection.n_checkpoints - 1))  # fmt: skip
-        training = menu.addMenu("&Training")
-        self._add(training, "&Start", "Ctrl+Return", self.panel.start)
-        self._add(training, "&Pause or go on", "Ctrl+.", self.panel.pause_or_resume)
-        self._add(training, "S&top", "", self.panel.stop)
-        view = menu.addMenu("&View")
+        views = QMenu("&View", self)
+        self.menuBar().insertMenu(layout.menuAction(), views)
         for dock in self.docks.values():
-            view.addAction(dock.toggleViewAction())
-        self.docks["training"].toggleViewAction().setShortcut(QKeySequence("Ctrl+T"))
-        view.addSeparator()
-        self._add(view, "&Default layout", "", self.arrange)
-        self._add(view, "Dark or light", "Ctrl+L", self.switch_theme)
-        self._add(view, "Clear the brushes", "Esc", lambda: self.session.select(frequency=None, neurons=()))
+            views.addAction(dock.toggleViewAction())
+            dock.toggleViewAction().triggered.connect(lambda shown, d=dock: d.raise_() if shown else None)
+            self.menus.tell("View", dock.toggleViewAction())
+        self.docks[PANEL].toggleViewAction().setShortcut(QKeySequence("Ctrl+T"))
+        self.docks["bookmarks"].toggleViewAction().setShortcut(QKeySequence("Ctrl+B"))
+        self.session.history_changed.connect(self._tell_history)
+        self._tell_history()
         self._fill_recent()
         self._make_corner()
 
-    def _play_or_press(self) -> None:
-        """Space presses the button that has the keyboard; anywhere else it plays."""
-        focus = QApplication.focusWidget()
-        if isinstance(focus, QAbstractButton):
-            focus.click()
-        else:
-            self.timeline.play(not self.timeline.playing)
+    def _tell_history(self) -> None:
+        self.menus.actions["undo"].setEnabled(self.session.can_undo)
+        self.menus.actions["redo"].setEnabled(self.session.can_redo)
+
+    def commands(self) -> list[Command]:
+        """Everything the window can do, for the palette and the sheet of keys."""
+        made = []
+        for group, action in self.menus.listed:
+            text = action.text().replace("&", "")
+            keys = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
+            made.append(Command(text, action.trigger, keys, group, action.isEnabled()))
+        return made
+
+    def open_palette(self) -> None:
+        self.palette_window.open(self.commands(), lambda text: interpret_selection(self.session, text))
+
+    def show_shortcuts(self) -> None:
+        ShortcutSheet(self.commands(), self, GESTURES).open()
+
+    def show_hints(self) -> None:
+        self.hints.start(again=True)
+
+    def show_about(self) -> None:
+        QMessageBox.about(self, "Grokscope", ABOUT)
+
+    def clear_brushes(self) -> None:
+        blank = Selection()
+        self.session.select(**{name: getattr(blank, name) for name in BRUSHES if name not in _KEPT})
+
+    def bookmark(self) -> None:
+        """Keep what is looked at."""
+        self.docks["bookmarks"].show()
+        self.docks["bookmarks"].raise_()
+        self.bookmarks.add()
+
+    def pin_keys(self) -> None:
+        """Ask for a set of frequencies; every measure that needs keys takes it from then on."""
+        run, pinned = self.session.selection.run, self.tracing.pinned
+        if run is None:
+            return
+        known = " ".join(map(str, pinned.keys)) if pinned is not None else ""
+        text, done = QInputDialog.getText(
+            self, "Key frequencies", f"Frequencies from 1 to {run.config.p // 2}, for every measure that needs keys:",
+            text=known,
+        )  # fmt: skip
+        if not done:
+            return
+        words = text.replace(",", " ").split()
+        if not words or not all(word.isdigit() and 1 <= int(word) <= run.config.p // 2 for word in words):
+            self.say(f"Key frequencies are numbers from 1 to {run.config.p // 2}, as in: 14 35 41.", error=True)
+            return
+        self.session.select(pinned_keys=tuple(sorted({int(word) for word in words})))
 
     def _make_corner(self) -> None:
         """Two buttons at the right end of the menu bar: the training panel, the theme."""
@@ -277,8 +347,9 @@ class MainWindow(QMainWindow):
         row.setContentsMargins(0, 2, SPACE, 2)
         row.setSpacing(4)
         self._corner: dict[str, QToolButton] = {}
-        toggle_panel = self.docks["training"].toggleViewAction().trigger
+        toggle_panel = self.docks[PANEL].toggleViewAction().trigger
         for name, tip, action in (
+            ("search", "Find a command (Ctrl+K)", self.open_palette),
             ("panel-left", "Hide or show the training panel (Ctrl+T)", toggle_panel),
             ("sun", "Dark or light (Ctrl+L)", self.switch_theme),
         ):
@@ -298,14 +369,6 @@ class MainWindow(QMainWindow):
             shown = "moon" if name == "sun" and theme.current().name == "light" else name
             button.setIcon(theme.icon(shown))
 
-    def _add(self, menu: QObject, text: str, keys: str, action: Callable[[], object]) -> QAction:
-        made = QAction(text, self)
-        if keys:
-            made.setShortcut(QKeySequence(keys))
-        made.triggered.connect(lambda _checked=False: action())
-        menu.addAction(made)  # type: ignore[attr-defined]
-        return made
-
     def _fill_recent(self) -> None:
         self._recent.clear()
         for name in self.recent():
@@ -313,16 +376,20 @@ class MainWindow(QMainWindow):
             action.triggered.connect(lambda _checked=False, n=name: self.open(n))
         self._recent.setEnabled(bool(self.recent()))
 
-    def _ask_for_file(self) -> None:
+    def ask_for_file(self) -> None:
         folder = str(self.settings.value("training/folder", ""))
         name, _ = QFileDialog.getOpenFileName(self, "Open a run", folder, "Run files (*.h5);;All files (*)")
         if name:
             self.open(name)
 
-    def _save_picture(self) -> None:
+    def save_picture(self) -> None:
         name, _ = QFileDialog.getSaveFileName(self, "Save a picture of the window", "grokscope.png", "PNG (*.png)")
         if name and not self.grab().save(name):
             self.say(f"{name} could not be written; choose another folder.", error=True)
+
+    def movie(self, view: View | None) -> None:
+        """A movie of a view, or of the window."""
+        self.exporting.movie(view)
 
     def switch_theme(self) -> None:
         self.use_theme("light" if theme.current().name == "dark" else "dark")
@@ -334,10 +401,10 @@ class MainWindow(QMainWindow):
         self.settings.setValue("theme", name)
         self.timeline.restyle()
         self.panel.restyle()
+        self.bookmarks.restyle()
         self._paint_corner()
         for view in self.views:
-            view.restyle()
-            view.redraw()
+            view.change_theme()
 
     # -- coming and going ----------------------------------------------------------------------------------
 
@@ -359,7 +426,7 @@ class MainWindow(QMainWindow):
         for opening in self._opening:
             opening.wait()
         self.settings.setValue(f"geometry/{_LAYOUT_VERSION}", self.saveGeometry())
-        self.settings.setValue(f"layout/{_LAYOUT_VERSION}", self.saveState(_LAYOUT_VERSION))
+        self.settings.setValue(self._layout_key(self.layout_name), self.saveState(_LAYOUT_VERSION))
         self.compute.close()
         self.tracing.close()
         if self.session.selection.run is not None:
@@ -383,13 +450,11 @@ class MainWindow(QMainWindow):
 
     def _restore(self) -> None:
         self.resize(1440, 900)
-        for key, restore in (("geometry", self.restoreGeometry), ("layout", self._restore_layout)):
-            value = self.settings.value(f"{key}/{_LAYOUT_VERSION}")
-            if isinstance(value, QByteArray):
-                restore(value)
-
-    def _restore_layout(self, state: QByteArray) -> None:
-        self.restoreState(state, _LAYOUT_VERSION)
+        geometry = self.settings.value(f"geometry/{_LAYOUT_VERSION}")
+        if isinstance(geometry, QByteArray):
+            self.restoreGeometry(geometry)
+        name = str(self.settings.value("layout/name", FIRST_LAYOUT))
+        self.use_layout(name if named(name) else FIRST_LAYOUT)
 
 
 class _Opening(QThread):

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
+from engine.analysis.ablation import Ablation
+from engine.analysis.phases import Thresholds
 from engine.runfile import Run
 
 NeuronId = tuple[int, int]  # (layer, index)
+BRUSHES = ("frequency", "neurons", "pair", "pinned_keys", "ablation", "thresholds", "layout_epoch")
+"""What a person chose to look at, apart from the epoch: undone, redone and bookmarked."""
+WHOLE, THE_RULE = Ablation(), Thresholds()
+_ONE_GESTURE = 1.0  # seconds: changes of the same kind that follow each other faster are undone together
+_REMEMBERED = 200
 
 
 @dataclass(frozen=True)
 class Selection:
     """step : index of the checkpoint on show; the epoch is its label
     following : keep to the newest checkpoint while the run grows
-    frequency, neurons : brushes; the first neuron is the one on show
+    frequency, neurons, pair : brushes; the first neuron is the one on show; pair is (a, b)
+    pinned_keys : key frequencies chosen by hand; None: the run's own (science 2.13)
+    ablation : what is turned down in the model on show
+    thresholds : the rule of the phases
     layout_epoch : the checkpoint that fixes order, axes and colour limits; None: the last one
     trouble : why the run asked for is not on show; told where there is no other run
     """
@@ -27,6 +39,10 @@ class Selection:
     following: bool = True
     frequency: int | None = None
     neurons: tuple[NeuronId, ...] = ()
+    pair: tuple[int, int] | None = None
+    pinned_keys: tuple[int, ...] | None = None
+    ablation: Ablation = WHOLE
+    thresholds: Thresholds = THE_RULE
     layout_epoch: int | None = None
     trouble: str = ""
 
@@ -44,30 +60,51 @@ class Selection:
         epochs = self.run.epochs[: self.n_checkpoints]
         return min(int(epochs.searchsorted(self.layout_epoch)), self.n_checkpoints - 1)
 
+    def brushes(self) -> dict[str, Any]:
+        """The brushes by their names."""
+        return {name: getattr(self, name) for name in BRUSHES}
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """Where one was: the epoch and the brushes."""
+
+    epoch: int
+    brushes: tuple[Any, ...]
+
 
 class Session(QObject):
     """The one home of the selection. Everything that changes it comes through `select`."""
 
     changed = Signal(object)  # the new Selection
+    history_changed = Signal()
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self.selection = Selection()
+        self._clock = clock
+        self._past: list[_Moment] = []
+        self._future: list[_Moment] = []
+        self._last: tuple[float, frozenset[str]] = (float("-inf"), frozenset())
 
     def select(self, **fields: Any) -> None:
         """Replace fields, clamp, compare, and tell once if anything is different."""
         new = _clamped(replace(self.selection, **fields))
         if new != self.selection or new.run is not self.selection.run:
-            self.selection = new
-            self.changed.emit(new)
+            self._remember(self.selection, new)
+            self._become(new)
+
+    def _become(self, new: Selection) -> None:
+        self.selection = new
+        self.changed.emit(new)
 
     def show_run(self, run: Run, epoch: int | None = None) -> None:
         """Look at a run from its last checkpoint, or from the one at or before `epoch`."""
         n = run.refresh()
         step = n - 1 if epoch is None else max(0, int(run.epochs[:n].searchsorted(epoch, side="right")) - 1)
         self.select(
-            run=run, n_checkpoints=n, step=step, following=epoch is None, frequency=None, neurons=(),
-            layout_epoch=None, trouble="",
+            run=run, n_checkpoints=n, step=step, following=epoch is None, trouble="",
+            **{name: getattr(Selection(), name) for name in BRUSHES},
         )  # fmt: skip
 
     def scrub(self, step: int) -> None:
@@ -75,12 +112,69 @@ class Session(QObject):
         n = self.selection.n_checkpoints
         self.select(step=step, following=self.selection.following and step >= n - 1)
 
+    def scrub_to_epoch(self, epoch: float) -> None:
+        """Go to the checkpoint nearest to an epoch."""
+        run, n = self.selection.run, self.selection.n_checkpoints
+        if run is not None and n:
+            self.scrub(int(abs(run.epochs[:n] - epoch).argmin()))
+
     def grow(self, run: Run, n_checkpoints: int) -> None:
         """The news that a run has more checkpoints."""
         now = self.selection
         if now.run == run and n_checkpoints > now.n_checkpoints:
             step = n_checkpoints - 1 if now.following else now.step
-            self.select(n_checkpoints=n_checkpoints, step=step)
+            self._become(_clamped(replace(now, n_checkpoints=n_checkpoints, step=step)))
+
+    # -- undo ----------------------------------------------------------------------------------------------
+
+    @property
+    def can_undo(self) -> bool:
+        return bool(self._past)
+
+    @property
+    def can_redo(self) -> bool:
+        return bool(self._future)
+
+    def undo(self) -> None:
+        """The brushes and the epoch as they were before the last gesture; never facts that grow."""
+        self._travel(self._past, self._future)
+
+    def redo(self) -> None:
+        self._travel(self._future, self._past)
+
+    def _travel(self, source: list[_Moment], target: list[_Moment]) -> None:
+        if not source or self.selection.run is None:
+            return
+        target.append(_moment(self.selection))
+        moment = source.pop()
+        run, n = self.selection.run, self.selection.n_checkpoints
+        step = min(int(run.epochs[:n].searchsorted(moment.epoch)), n - 1)
+        following = self.selection.following and step >= n - 1
+        self._last = (float("-inf"), frozenset())
+        brushes = dict(zip(BRUSHES, moment.brushes, strict=True))
+        self._become(_clamped(replace(self.selection, step=step, following=following, **brushes)))
+        self.history_changed.emit()
+
+    def _remember(self, old: Selection, new: Selection) -> None:
+        """Keep where one was; a drag or a playback is one gesture."""
+        if old.run is not new.run or not old.n_checkpoints:
+            self._past, self._future = [], []
+            self._last = (float("-inf"), frozenset())
+            self.history_changed.emit()
+            return
+        kinds = frozenset(name for name in (*BRUSHES, "step") if getattr(old, name) != getattr(new, name))
+        if not kinds:
+            return
+        now = self._clock()
+        if kinds != self._last[1] or now - self._last[0] > _ONE_GESTURE:
+            self._past = [*self._past[-_REMEMBERED:], _moment(old)]
+        self._last = (now, kinds)
+        self._future = []
+        self.history_changed.emit()
+
+
+def _moment(s: Selection) -> _Moment:
+    return _Moment(s.epoch, tuple(s.brushes().values()))
 
 
 def _clamped(s: Selection) -> Selection:
@@ -91,4 +185,8 @@ def _clamped(s: Selection) -> Selection:
     step = max(0, min(s.step, s.n_checkpoints - 1))
     frequency = s.frequency if s.frequency is not None and 1 <= s.frequency <= config.p // 2 else None
     neurons = tuple((la, i) for la, i in s.neurons if 0 <= la < config.n_layers and 0 <= i < config.d_mlp)
-    return replace(s, step=step, frequency=frequency, neurons=neurons)
+    pair = s.pair if s.pair is not None and all(0 <= x < config.p for x in s.pair) else None
+    keys = s.pinned_keys
+    if keys is not None:
+        keys = tuple(sorted({k for k in keys if 1 <= k <= config.p // 2})) or None
+    return replace(s, step=step, frequency=frequency, neurons=neurons, pair=pair, pinned_keys=keys)

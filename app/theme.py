@@ -24,7 +24,12 @@ FONT = "Inter"
 
 @dataclass(frozen=True)
 class Theme:
-    """One look. Frequencies have colours of their own, apart from the curves' and the accent."""
+    """One look. Frequencies have colours of their own, apart from the curves' and the accent.
+
+    Frequency colours read as text on the panel (contrast 4.5), curves as lines on panel and phases (3). Nearest pair,
+    in OKLab, as everybody | with a red-green deficiency | a blue-yellow one (Machado 2009, severity 1):
+    frequencies .125 | .05 | .07, frequency to curve or accent .085 | .045 | .04, curves .11 | .055 | .065.
+    """
 
     name: str
     window: str
@@ -41,30 +46,59 @@ class Theme:
     test: str
     restricted: str
     excluded: str
-    excluded_all: str
-    ratio: str
+    excluded_all: str  # drawn thinner
+    ratio: str  # drawn dotted
+    margin: str
+    seen: str  # test pairs whose mirror was trained
+    unseen: str
+    answer_right: str  # as areas: wrong is farthest from the panel, seen nearest
+    answer_wrong: str
+    answer_seen: str
     phases: tuple[str, str, str]  # behind a plot: memorisation, circuit formation, cleanup
-    frequencies: tuple[str, ...]
+    frequencies: tuple[str, ...]  # by k modulo their number: neighbours differ in hue
     other_frequency: str
+    parameters: tuple[str, ...]  # W_E W_pos, W_K W_Q W_V W_O, W_in W_out, W_U
+    negative: str  # the ends of signed values; zero is the panel
+    positive: str
+    wheel_lightness: float  # OKLCh
+    wheel_chroma: float
+
+    @property
+    def generalising(self) -> str:
+        """P_K L: its loss is the restricted loss."""
+        return self.restricted
+
+    @property
+    def memorising(self) -> str:
+        """The rest of the logits: its loss is the excluded loss."""
+        return self.excluded
 
 
 DARK = Theme(
     name="dark", window="#111318", panel="#1a1d23", raised="#252932", border="#2c313a", text="#e8eaee",
     muted="#a0a7b4", faint="#626a78", accent="#7aa7ff", on_accent="#0b1020", error="#ff8a80",
     train="#9aa3b2", test="#ffffff",
-    restricted="#5fd38a", excluded="#ff7d97", excluded_all="#c2566f", ratio="#8fb4d9",
-    phases=("#23272f", "#1f2940", "#1c302b"),
-    frequencies=("#f5a04c", "#3fc1a0", "#e576ab", "#dccb4a", "#b08ef0", "#6ed0ea", "#f2745c", "#a3cf5b"),
+    restricted="#70ff97", excluded="#ff987c", excluded_all="#ae5f4d", ratio="#717f83",
+    margin="#d485dd", seen="#b0ead9", unseen="#d0d163",
+    answer_right="#1a89c5", answer_wrong="#fcaa38", answer_seen="#444d84",
+    phases=("#24262b", "#1b2740", "#31291d"),
+    frequencies=("#9775cc", "#dc529d", "#0384ff", "#03d6bf", "#ffee1a", "#feb3ff", "#f74b00", "#7ec600"),
     other_frequency="#6b7382",
+    parameters=("#ffcb03", "#aea662", "#8051da", "#3c96ff", "#97d6ff", "#e18fc1", "#afffb8", "#0a8e73", "#e1450d"),
+    negative="#5ebbf8", positive="#eb9d5a", wheel_lightness=0.74, wheel_chroma=0.124,
 )  # fmt: skip
 LIGHT = Theme(
     name="light", window="#eef0f4", panel="#ffffff", raised="#f3f5f8", border="#d9dde4", text="#14171c",
     muted="#59616e", faint="#9aa1ad", accent="#2563eb", on_accent="#ffffff", error="#c62828",
     train="#78808e", test="#000000",
-    restricted="#0b8043", excluded="#c2185b", excluded_all="#df6a97", ratio="#3d6f9e",
-    phases=("#f0f1f4", "#e5edfc", "#e3f4ea"),
-    frequencies=("#c96a00", "#008a68", "#b3326f", "#8f7a00", "#7045c4", "#0b83a8", "#c4402a", "#5c8a12"),
-    other_frequency="#a3aab6",
+    restricted="#027937", excluded="#f4058a", excluded_all="#c2715a", ratio="#b069cf",
+    margin="#0012ae", seen="#393b48", unseen="#500b07",
+    answer_right="#248fcc", answer_wrong="#973100", answer_seen="#a6c7f1",
+    phases=("#f0f1f4", "#e2ecfd", "#fdf0dc"),
+    frequencies=("#5900e5", "#b91188", "#0f6caf", "#03675a", "#8e5400", "#600b7c", "#8d0017", "#6b7e01"),
+    other_frequency="#8e95a2",
+    parameters=("#d07801", "#592f00", "#2204bd", "#5050ed", "#0294e5", "#7c017f", "#659176", "#026859", "#c52007"),
+    negative="#105890", positive="#844002", wheel_lightness=0.62, wheel_chroma=0.104,
 )  # fmt: skip
 THEMES = {theme.name: theme for theme in (DARK, LIGHT)}
 
@@ -92,20 +126,27 @@ def apply(app: QApplication, theme: Theme) -> None:
     pg.setConfigOptions(background=theme.panel, foreground=theme.muted, antialias=True, imageAxisOrder="row-major")
 
 
-def frequency_colour(k: int, keys: Sequence[int]) -> QColor:
+def frequency_colour(k: int, keys: Sequence[int], look: Theme | None = None) -> QColor:
     """The colour of a frequency: its own if it is a key frequency, the same everywhere."""
-    theme = current()
-    place = _colour_places(tuple(sorted(keys)), len(theme.frequencies)).get(k)
-    return QColor(theme.other_frequency if place is None else theme.frequencies[place])
+    look = look or current()
+    place = _colour_places(tuple(sorted(set(keys))), len(look.frequencies)).get(k)
+    return QColor(look.other_frequency if place is None else look.frequencies[place])
 
 
 @cache
 def _colour_places(keys: tuple[int, ...], n: int) -> dict[int, int]:
-    """Each key's own colour, by its number, so that it keeps it when others join; the next free one if taken."""
+    """Each key's own place, k modulo n; who finds it taken by a smaller key gets the next that nobody else owns.
+
+    So a key moves only when one with the same remainder comes or goes, or when a displaced one has no other place.
+    """
     places: dict[int, int] = {}
     for k in keys:
-        free = [i % n for i in range(k, k + n) if i % n not in places.values()]
-        places[k] = free[0] if free else k % n
+        if k % n not in places.values():
+            places[k] = k % n
+    for k in keys:
+        if k not in places:
+            free = [i % n for i in range(k, k + n) if i % n not in places.values()]
+            places[k] = free[0] if free else k % n
     return places
 
 
@@ -118,6 +159,80 @@ def colour_table(name: str = "viridis") -> NDArray[np.uint8]:
 
 def colour_map(name: str = "viridis") -> pg.ColorMap:
     return pg.colormap.get(name)
+
+
+def diverging_table(look: Theme | None = None) -> NDArray[np.uint8]:
+    """Blue, the panel at zero, orange: for signed values from -m to m.  (256, 3), zero at rows 127 and 128"""
+    return _diverging(look or current())
+
+
+def diverging_map(look: Theme | None = None) -> pg.ColorMap:
+    """The same for a colour bar."""
+    return pg.ColorMap(None, diverging_table(look))
+
+
+def wheel_table(look: Theme | None = None) -> NDArray[np.uint8]:
+    """Hues of one lightness and chroma in equal steps, for residues; the last row leads back to the first.  (256, 3)"""
+    return _wheel(look or current())
+
+
+def wheel(fraction: float, look: Theme | None = None) -> QColor:
+    """The colour of a fraction of the full turn, k·a mod p over p."""
+    return QColor(*wheel_table(look)[round(fraction * 256) % 256].tolist())
+
+
+@cache
+def _diverging(look: Theme) -> NDArray[np.uint8]:
+    negative, zero, positive = (_oklab(c) for c in (look.negative, look.panel, look.positive))
+    away = np.linspace(0, 1, 128)[:, None]
+    arms = [zero + away * (end - zero) for end in (negative, positive)]  # straight in OKLab: equal steps
+    return _srgb(np.concatenate([arms[0][::-1], arms[1]]))
+
+
+@cache
+def _wheel(look: Theme) -> NDArray[np.uint8]:
+    turn = 2 * np.pi * np.arange(256) / 256
+    a, b = look.wheel_chroma * np.cos(turn), look.wheel_chroma * np.sin(turn)
+    return _srgb(np.stack([np.full(256, look.wheel_lightness), a, b], axis=1))
+
+
+def _oklab(colour: str) -> NDArray[np.float64]:
+    """Lightness, green-red, blue-yellow.  (3,)  Ottosson 2020"""
+    painted = QColor(colour)
+    c = np.array([painted.redF(), painted.greenF(), painted.blueF()])
+    linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+    lab: NDArray[np.float64] = _LMS_TO_LAB @ np.cbrt(_RGB_TO_LMS @ linear)
+    return lab
+
+
+def _srgb(lab: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """(n, 3) OKLab to 8 bits"""
+    linear = np.clip((lab @ _LAB_TO_LMS.T) ** 3 @ _LMS_TO_RGB.T, 0, 1)
+    c = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    table: NDArray[np.uint8] = np.rint(255 * c).astype(np.uint8)
+    return table
+
+
+_RGB_TO_LMS = np.array(
+    [[0.4122214708, 0.5363325363, 0.0514459929],
+     [0.2119034982, 0.6806995451, 0.1073969566],
+     [0.0883024619, 0.2817188376, 0.6299787005]]
+)  # fmt: skip
+_LMS_TO_LAB = np.array(
+    [[0.2104542553, 0.7936177850, -0.0040720468],
+     [1.9779984951, -2.4285922050, 0.4505937099],
+     [0.0259040371, 0.7827717662, -0.8086757660]]
+)  # fmt: skip
+_LAB_TO_LMS = np.array(
+    [[1, 0.3963377774, 0.2158037573],
+     [1, -0.1055613458, -0.0638541728],
+     [1, -0.0894841775, -1.2914855480]]
+)  # fmt: skip
+_LMS_TO_RGB = np.array(
+    [[4.0767416621, -3.3077115913, 0.2309699292],
+     [-1.2684380046, 2.6097574011, -0.3413193965],
+     [-0.0041960863, -0.7034186147, 1.7076147010]]
+)  # fmt: skip
 
 
 def icon(name: str, colour: str | None = None) -> QIcon:

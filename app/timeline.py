@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,17 @@ from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayout
 
 from app import theme
+from app.compute import Answer, Compute, Query
 from app.session import Selection, Session
 from app.theme import SPACE
+from app.tracing import Tracing
 from app.views.base import label
+from app.views.over_time import Span, spans
 from app.views.plots import epoch_text
+from engine.analysis.phases import Thresholds
+from engine.analysis.progress_curves import trace_phases
+from engine.runfile import Run
+from engine.traces import Traces
 
 SCALES = {
     "epoch": "Checkpoints stand at their epochs",
@@ -24,6 +31,8 @@ SCALES = {
 }
 SPEEDS = (2, 5, 10, 20, 40, 80)
 _MARGIN = 10
+_STRIP, _GROOVE, _HEIGHT = 13, 24.0, 50  # pixels: the phases on top, the middle of the groove, all of it
+FAR = 0.02  # of the run: neighbouring checkpoints that are further apart than this are marked
 
 
 class CheckpointSlider(QSlider):
@@ -36,6 +45,8 @@ class CheckpointSlider(QSlider):
         self._epochs: NDArray[np.int64] = np.zeros(0, np.int64)
         self._scale = "epoch"
         self._places: NDArray[np.float64] = np.zeros(0)
+        self._spans: tuple[Span, ...] = ()
+        self._marks: tuple[int, ...] = ()
         self.setObjectName("timeline.slider")
         self.setAccessibleName("Checkpoint")
         self.setMouseTracking(True)
@@ -43,16 +54,41 @@ class CheckpointSlider(QSlider):
         self.actionTriggered.connect(lambda _: self.scrubbed.emit(self.sliderPosition()))
 
     def sizeHint(self) -> QSize:
-        return QSize(400, 40)
+        return QSize(400, _HEIGHT)
 
     def minimumSizeHint(self) -> QSize:
-        return QSize(120, 40)
+        return QSize(120, _HEIGHT)
 
     def set_checkpoints(self, epochs: NDArray[np.int64], scale: str) -> None:
         if scale != self._scale or not np.array_equal(epochs, self._epochs):
             self._epochs, self._scale = epochs, scale
             self._places = _places(epochs, scale)
             self.update()
+
+    def show_phases(self, spans: Sequence[Span]) -> None:
+        """The phases over the groove; nothing is painted into the future."""
+        if tuple(spans) != self._spans:
+            self._spans = tuple(spans)
+            self.update()
+
+    def show_marks(self, epochs: Sequence[int]) -> None:
+        """Bookmarks, by their epochs."""
+        if tuple(epochs) != self._marks:
+            self._marks = tuple(epochs)
+            self.update()
+
+    @property
+    def gaps(self) -> list[tuple[int, int]]:
+        """Neighbouring checkpoints, as epochs, that are far apart."""
+        if len(self._epochs) < 2:
+            return []
+        apart = np.diff(self._epochs) > FAR * (self._epochs[-1] - self._epochs[0])
+        return [(int(self._epochs[i]), int(self._epochs[i + 1])) for i in np.flatnonzero(apart)]
+
+    def _x(self, epoch: float) -> float:
+        """x of an epoch."""
+        width = self.width() - 2 * _MARGIN
+        return float(_MARGIN + width * np.interp(epoch, self._epochs, self._places))
 
     def place_of(self, step: int) -> float:
         """x of a checkpoint in the widget's coordinates."""
@@ -75,10 +111,16 @@ class CheckpointSlider(QSlider):
         if self.isSliderDown():
             self._go(event.position().x())
         elif len(self._epochs):
-            self.setToolTip(f"epoch {epoch_text(self._epochs[self.step_at(event.position().x())])}")
+            self.setToolTip(self._told(self.step_at(event.position().x())))
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         self.setSliderDown(False)
+
+    def _told(self, step: int) -> str:
+        epoch = int(self._epochs[step])
+        after = next((end for begin, end in self.gaps if begin == epoch), None)
+        far = "" if after is None else f"\nthe next checkpoint is {epoch_text(after - epoch)} epochs on"
+        return f"epoch {epoch_text(epoch)}{far}"
 
     def _go(self, x: float) -> None:
         step = self.step_at(x)
@@ -90,20 +132,52 @@ class CheckpointSlider(QSlider):
         look = theme.current()
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        middle = 15.0
-        groove = QRectF(_MARGIN, middle - 2, self.width() - 2 * _MARGIN, 4)
+        groove = QRectF(_MARGIN, _GROOVE - 2, self.width() - 2 * _MARGIN, 4)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(look.raised if look.name == "dark" else look.border))
         painter.drawRoundedRect(groove, 2, 2)
         if not len(self._epochs):
             return
         here = self.place_of(self.value())
+        self._paint_phases(painter)
+        painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(look.accent))
-        painter.drawRoundedRect(QRectF(_MARGIN, middle - 2, here - _MARGIN, 4), 2, 2)
-        self._paint_ticks(painter, middle)
+        painter.drawRoundedRect(QRectF(_MARGIN, _GROOVE - 2, here - _MARGIN, 4), 2, 2)
+        self._paint_gaps(painter)
+        self._paint_ticks(painter, _GROOVE)
+        self._paint_marks(painter)
         painter.setBrush(QColor(look.text))
         painter.setPen(QPen(QColor(look.accent), 2 if self.hasFocus() else 0.01))
-        painter.drawEllipse(QPointF(here, middle), 7, 7)
+        painter.drawEllipse(QPointF(here, _GROOVE), 7, 7)
+
+    def _paint_phases(self, painter: QPainter) -> None:
+        look = theme.current()
+        font = painter.font()
+        font.setPixelSize(11)
+        painter.setFont(font)
+        for span, colour in zip(self._spans, look.phases, strict=False):
+            left, right = self._x(span.begin), self._x(span.end)
+            painter.fillRect(QRectF(left, 0, max(1.0, right - left - 1), _STRIP), QColor(colour))
+            name = span.name + (" …" if span.open else "")
+            if painter.fontMetrics().horizontalAdvance(name) + 10 < right - left:
+                painter.setPen(QColor(look.text))
+                painter.drawText(QRectF(left + 5, 0, right - left, _STRIP), Qt.AlignmentFlag.AlignVCenter, name)
+
+    def _paint_gaps(self, painter: QPainter) -> None:
+        """Where the next checkpoint is far: the groove is broken, for nothing is known in between."""
+        for begin, end in self.gaps:
+            left, right = self._x(begin) + 9, self._x(end) - 9
+            painter.setPen(QPen(QColor(theme.current().panel), 4, Qt.PenStyle.DotLine, Qt.PenCapStyle.FlatCap))
+            if right > left:
+                painter.drawLine(QPointF(left, _GROOVE), QPointF(right, _GROOVE))
+
+    def _paint_marks(self, painter: QPainter) -> None:
+        """Bookmarks: small flags that stand on the groove."""
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(theme.current().accent))
+        for epoch in self._marks:
+            x = self._x(epoch)
+            painter.drawPolygon([QPointF(x - 4, _STRIP + 1), QPointF(x + 4, _STRIP + 1), QPointF(x, _STRIP + 7)])
 
     def _paint_ticks(self, painter: QPainter, middle: float) -> None:
         """A tick for each checkpoint (one a pixel at most) and a few epochs below."""
@@ -154,10 +228,12 @@ def _places(epochs: NDArray[np.int64], scale: str) -> NDArray[np.float64]:
 class Timeline(QFrame):
     """Slider, buttons, scale, speed; knows nothing of views but whether one is waiting."""
 
-    def __init__(self, session: Session, is_waiting: Callable[[], bool]) -> None:
+    def __init__(self, session: Session, compute: Compute, is_waiting: Callable[[], bool]) -> None:
         super().__init__()
         self.session, self._is_waiting = session, is_waiting
-        self.setObjectName("panel")
+        self._compute, self._tracing = compute, Tracing.of(session, compute)
+        self._phases: Query | None = None
+        self.setObjectName("whole")
         self._began = (0.0, 0)  # when play began, and at which step
         self._timer = QTimer(self)
         self._timer.setInterval(8)
@@ -165,6 +241,8 @@ class Timeline(QFrame):
         self._timer.timeout.connect(self._advance)
         self._lay_out()
         session.changed.connect(self._refresh)
+        compute.answered.connect(self._answered)
+        self._tracing.grew.connect(lambda: self._ask_phases(session.selection))
         self._refresh(session.selection)
 
     # -- playing -------------------------------------------------------------------------------------------
@@ -307,8 +385,9 @@ class Timeline(QFrame):
 
     def _refresh(self, s: Selection) -> None:
         enabled = s.n_checkpoints > 0
-        for widget in [self.slider, self._loop, *self.findChildren(QToolButton)]:
-            widget.setEnabled(enabled)
+        if enabled != self.slider.isEnabled():
+            for widget in [self.slider, *self.findChildren(QToolButton)]:
+                widget.setEnabled(enabled)
         self._follow.setChecked(s.following and enabled)
         blocked = QSignalBlocker(self.slider)
         self.slider.setRange(0, max(0, s.n_checkpoints - 1))
@@ -318,9 +397,33 @@ class Timeline(QFrame):
             self.slider.setValue(s.step)
             self._epoch.setText(epoch_text(s.epoch))
             self._count.setText(f"{s.step + 1} of {s.n_checkpoints}")
+            self._ask_phases(s)
         else:
+            self.slider.show_phases(())
             self.slider.set_checkpoints(np.zeros(0, np.int64), "epoch")
             self._epoch.setText("—")
             self._count.setText("")
         blocked.unblock()
         self.slider.update()
+
+    def _ask_phases(self, s: Selection) -> None:
+        t = self._tracing
+        known = t.traces is not None and t.run is s.run
+        query = Query(run_spans, (s.run, t.traces, s.n_checkpoints, s.thresholds, t.revision)) if known else None
+        if query is None:
+            self.slider.show_phases(())
+        if query is not None and query != self._phases:
+            self._phases = query  # before asking: a cached answer arrives inside the call
+            self._compute.ask(self, query)
+        self._phases = query
+
+    def _answered(self, query: Query, answer: Answer) -> None:
+        if query == self._phases and answer.error is None:
+            self.slider.show_phases(answer.value)
+
+
+def run_spans(run: Run, traces: Traces, n: int, thresholds: Thresholds, revision: int) -> tuple[Span, ...]:
+    """The phases as stretches of epochs.  revision : of the traces, which grow"""
+    found = trace_phases(run, traces, n, thresholds)
+    measured = traces.epochs
+    return tuple(spans(found, float(min(measured[-1], run.epochs[n - 1])))) if found is not None else ()

@@ -11,8 +11,8 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
 
 from app.compute import Answer, Compute, Query
+from app.numbers import epoch_text
 from app.session import Selection, Session
-from app.views.plots import epoch_text
 from engine.analysis.progress_curves import Pinned, pinned_keys
 from engine.runfile import Run
 from engine.traces import Traces
@@ -36,9 +36,9 @@ def open_traces(run: Run, serial: int) -> Traces:
     return Traces(run)
 
 
-def plan(run: Run, traces: Traces, n: int, serial: int) -> Plan:
+def plan(run: Run, traces: Traces, n: int, chosen: tuple[int, ...] | None, serial: int) -> Plan:
     """What is missing of the first n checkpoints. Excluded loss is measured for final key frequencies only."""
-    pinned = pinned_keys(run, n)
+    pinned = pinned_keys(run, n, chosen)
     return Plan(pinned, tuple(s for s in traces.missing(pinned.keys if pinned.final else None) if s < n))
 
 
@@ -83,7 +83,7 @@ class Tracing(QObject):
         self.failed = 0  # checkpoints that could not be measured
         self.total = 0
         self._steps: list[int] = []
-        self._planned: tuple[int, bool] | None = None  # checkpoints, and whether the run was growing
+        self._planned: tuple[int, bool, tuple[int, ...] | None] | None = None  # checkpoints, growing, keys chosen
         self._asked: Query | None = None
         self._unsaved = False
         self._open: list[Traces] = []
@@ -131,7 +131,8 @@ class Tracing(QObject):
             self.progressed.emit()
         if self.run is None or not selection.n_checkpoints:
             return
-        self._next.start(0 if self.traces is None or self._planned is None else _QUIET_MS)
+        again = self._planned is not None and self._planned[2] != selection.pinned_keys
+        self._next.start(0 if again or self.traces is None or self._planned is None else _QUIET_MS)
 
     def _leave(self) -> None:
         """Forget the run; its traces are closed by the thread that wrote them."""
@@ -147,14 +148,15 @@ class Tracing(QObject):
         run, n = self.run, self._session.selection.n_checkpoints
         if run is None or not n or self._asked is not None or self.trouble:
             return
-        held, now = self.held(), (n, run.grows)
+        chosen = self._session.selection.pinned_keys
+        held, now = self.held(), (n, run.grows, chosen)
         if held and (run.grows or self._planned is not None):
             self._next.start(_HELD_MS)
         elif self.traces is None:
             self._ask(Query(open_traces, (run, next(self._serial))))
         elif self._planned != now:
             self._planned = now
-            self._ask(Query(plan, (run, self.traces, n, next(self._serial))))
+            self._ask(Query(plan, (run, self.traces, n, chosen, next(self._serial))))
         elif self._steps and not self.paused and self.pinned is not None:
             if self._compute.busy:
                 self._next.start(_NEXT_MS)
@@ -167,7 +169,7 @@ class Tracing(QObject):
 
     def _ask(self, query: Query) -> None:
         self._asked = query  # before asking: a cached answer arrives inside the call
-        self._compute.ask(self, query)
+        self._compute.ask(self, query, urgent=False)
 
     def _answered(self, query: Query, answer: Answer) -> None:
         if query.analysis is open_traces and answer.value is not None:

@@ -57,7 +57,7 @@ class TrainingPanel(QFrame):
     def __init__(self, session: Session, compute: Compute, settings: QSettings) -> None:
         super().__init__()
         self.session, self.compute, self._settings = session, compute, settings
-        self.setObjectName("panel")
+        self.setObjectName("whole")
         self.thread_in_training: TrainingThread | None = None
         self._config: Config | None = None
         self._suggested = ""

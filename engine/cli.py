@@ -28,6 +28,7 @@ BENCHES = {
     "neighbour": "an epoch beside another busy process",
     "checkpoints": "what keeping checkpoints costs",
     "lateness": "of the window's event loop while a run is trained and followed",
+    "scrub": "from a move of the slider to the last picture",
     "following": "what an open, following window costs the training",
 }
 _LONG = 12  # entries of a list printed in full

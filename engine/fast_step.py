@@ -104,6 +104,48 @@ class FastStep:
         self._lanes.run([partial(read, lane) for lane in range(self._lanes.count)])
         return logits, post, pattern
 
+    def hidden(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The part of `forward` that needs no matrix product, under the present weights.
+
+        -> (n, width): activations in the first d_mlp columns, what `logits_of` needs beyond them in the last
+           (n, n_heads, 3), attention from `=`
+        """
+        s, n = self._sizes, self._sizes.n_train
+        found, pattern = np.empty((n, s.width), self._dtype), np.empty((n, s.heads, 3), self._dtype)
+        flat = found.reshape(-1)
+        self._prepare()
+        starts = np.cumsum([0, *(len(x.a) for x in self._examples)])
+
+        def read(lane: int) -> None:
+            own, x, start = self._own[lane], self._examples[lane], starts[lane]
+            for low, high in zip(x.blocks[:-1], x.blocks[1:], strict=True):
+                block = flat[(start + low) * s.width : (start + high) * s.width]
+                kernels.read_hidden(s, self._shared, own, x, int(low), int(high), block)
+            rows = slice(start, start + len(x.a))
+            pattern[rows, :, 0], pattern[rows, :, 1] = x.weights[:, : s.heads], x.weights[:, s.heads : 2 * s.heads]
+            pattern[rows, :, 2] = x.rest
+
+        self._lanes.run([partial(read, lane) for lane in range(self._lanes.count)])
+        return found, pattern
+
+    def logits_of(self, hidden: NDArray[Any]) -> NDArray[Any]:
+        """The logits that follow from `hidden` under the same weights.  (n, width) -> (n, d_vocab)"""
+        s, n = self._sizes, len(hidden)
+        logits = np.empty((n, s.vocab), self._dtype)
+        lanes, size = self._lanes.count, self._block
+
+        def read(lane: int) -> None:
+            own = self._own[lane]
+            out, made = own.out.reshape(-1, s.width), own.logits.reshape(-1, s.vocab_row)
+            for low in range(lane * size, n, lanes * size):
+                high = min(low + size, n)
+                out[: high - low] = hidden[low:high]
+                kernels.unembed(s, self._weights, own, high - low)
+                logits[low:high] = made[: high - low, : s.vocab]
+
+        self._lanes.run([partial(read, lane) for lane in range(lanes)])
+        return logits
+
     def __call__(self) -> Tensor:
         self._prepare()
         losses = self._lanes.run(self._work)

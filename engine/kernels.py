@@ -661,14 +661,26 @@ def _add_rows(x: Floats, rows: int, width: int, total: Floats) -> None:
 @compiled()
 def read(s: Sizes, w: Model, shared: Shared, own: Lane, x: Examples, low: int, high: int) -> None:
     """Forward pass of examples low to high: `own.out`, MLP activations beside the residual stream, and `own.logits`."""
+    read_hidden(s, shared, own, x, low, high, own.out)
+    unembed(s, w, own, high - low)
+
+
+@compiled()
+def read_hidden(s: Sizes, shared: Shared, own: Lane, x: Examples, low: int, high: int, out: Floats) -> None:
+    """What reaches W_out and W_U: activations, and beside them the residual stream before the MLP, in rows of `out`."""
     attend(own.scores, own.exps, x.a, x.b, low, high, x.weights, x.rest)
-    gather(shared.table, s.width, x.rows, x.weights, low, high, shared.constant, shared.remainder, own.out, s.mlp_row)
+    gather(shared.table, s.width, x.rows, x.weights, low, high, shared.constant, shared.remainder, out, s.mlp_row)
+
+
+@compiled()
+def unembed(s: Sizes, w: Model, own: Lane, n: int) -> None:
+    """The MLP's output added to the residual stream in the first n rows of `own.out`, and their `own.logits`."""
     multiply(
-        high - low, s.d_model, s.d_mlp, own.out, _0, s.width, _1, w.W_out, _0, s.d_model, _1,
+        n, s.d_model, s.d_mlp, own.out, _0, s.width, _1, w.W_out, _0, s.d_model, _1,
         own.out, s.mlp_row, s.width, _ADD, own.pack,
     )  # fmt: skip
     multiply(
-        high - low, s.vocab, s.d_model, own.out, s.mlp_row, s.width, _1, w.W_U, _0, s.vocab, _1,
+        n, s.vocab, s.d_model, own.out, s.mlp_row, s.width, _1, w.W_U, _0, s.vocab, _1,
         own.logits, _0, s.vocab_row, _SET, own.pack,
     )  # fmt: skip
 

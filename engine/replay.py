@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, replace
@@ -17,8 +18,9 @@ from engine.runfile import Arrays, Run
 from engine.step import Batch, Parameters, structured_step
 from engine.tasks import Examples
 
-CACHE_BYTES = 512 * 2**20  # the newest is kept whatever its size
+CACHE_BYTES = 256 * 2**20  # of whole passes, and as many of `Hidden`; the newest is kept whatever its size
 _ROWS = 8192
+_DRAWING_LANES = os.cpu_count() or 1  # a finger waits for it: the window has nothing else to do
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,20 @@ class Activations:
     pattern: NDArray[np.floating]
 
 
+@dataclass(frozen=True)
+class Hidden:
+    """What is known before the last matrix products, float32, for drawing.
+
+    mlp_post, pattern : as in `Activations`     rows : (p², width), what the logits follow from; None: they are known
+    """
+
+    mlp_post: NDArray[np.floating]
+    pattern: NDArray[np.floating]
+    rows: NDArray[np.floating] | None
+
+
 _cache: OrderedDict[tuple[Run, int, bool], Activations] = OrderedDict()
+_hidden: OrderedDict[tuple[Run, int], Hidden] = OrderedDict()
 _lock = threading.Lock()
 
 
@@ -49,16 +64,60 @@ def activations(run: Run, step: int, exact: bool = True) -> Activations:
         if key in _cache:
             _cache.move_to_end(key)
             return _cache[key]
-    found = _compute(run, step, torch.float64 if exact else torch.float32)
-    with _lock:
-        _cache[key] = found
-        while len(_cache) > 1 and sum(_size(kept) for kept in _cache.values()) > CACHE_BYTES:
-            _cache.popitem(last=False)
+    found = _compute(run, step, torch.float64) if exact else _finish(run, step, drawn(run, step))
+    _keep(_cache, key, found)
     return found
 
 
-def _size(found: Activations) -> int:
-    return found.logits.nbytes + found.mlp_post.nbytes + found.pattern.nbytes
+def drawn(run: Run, step: int) -> Hidden:
+    """The MLP's activations and the attention for drawing, float32; without the logits, which cost most."""
+    key = (run, int(run.epochs[step]))
+    with _lock:
+        if key in _hidden:
+            _hidden.move_to_end(key)
+            return _hidden[key]
+        known = _cache.get((*key, False))
+    if known is not None:
+        return Hidden(known.mlp_post, known.pattern, None)
+    with _forward_lock:
+        structured = _structured(run.config, torch.float32, _DRAWING_LANES)
+        if structured is not None:
+            found = structured.hidden(run.weights(step))
+    if structured is None:
+        whole = _general(run, step, torch.float32)
+        _keep(_cache, (*key, False), whole)
+        return Hidden(whole.mlp_post, whole.pattern, None)
+    _keep(_hidden, key, found)
+    return found
+
+
+def _finish(run: Run, step: int, found: Hidden) -> Activations:
+    """The logits too."""
+    if found.rows is None:  # they came with it
+        with _lock:
+            known = _cache.get((run, int(run.epochs[step]), False))
+        return known or _general(run, step, torch.float32)
+    with _forward_lock:
+        structured = _structured(run.config, torch.float32, _DRAWING_LANES)
+        assert structured is not None
+        return Activations(structured.logits(run.weights(step), found.rows), found.mlp_post, found.pattern)
+
+
+def _keep(cache: OrderedDict[Any, Any], key: Any, found: Any) -> None:
+    """The oldest go where the bytes of all are too many."""
+    with _lock:
+        cache[key] = found
+        while len(_cache) > 1 and sum(_size(kept) for kept in _cache.values()) > CACHE_BYTES:
+            _cache.popitem(last=False)
+        while len(_hidden) > 1 and sum(_size(kept) for kept in _hidden.values()) > CACHE_BYTES:
+            _hidden.popitem(last=False)
+
+
+def _size(found: Activations | Hidden) -> int:
+    if isinstance(found, Hidden):
+        return found.pattern.nbytes + (found.mlp_post if found.rows is None else found.rows).nbytes
+    shared = found.mlp_post.base is not None  # of `Hidden`, which counts it
+    return found.logits.nbytes + found.pattern.nbytes + (0 if shared else found.mlp_post.nbytes)
 
 
 def forget(run: Run) -> None:
@@ -66,6 +125,8 @@ def forget(run: Run) -> None:
     with _lock:
         for key in [key for key in _cache if key[0] == run]:
             del _cache[key]
+        for there in [there for there in _hidden if there[0] == run]:
+            del _hidden[there]
 
 
 class Forward:
@@ -81,13 +142,27 @@ class Forward:
         step = structured_step(config, self._parameters, Batch(pairs, cpu), threads)
         if step is None:
             raise LookupError
-        self._step, self._p = step, p
+        self._step, self._p, self._d_mlp = step, p, config.d_mlp
         self._buffers: Any = None
+
+    def _load(self, weights: Arrays) -> None:
+        for name, w in self._parameters.weights.items():
+            w.copy_(torch.from_numpy(weights[name]))
+
+    def hidden(self, weights: Arrays) -> Hidden:
+        """Without the logits."""
+        self._load(weights)
+        rows, pattern = self._step.hidden()
+        return Hidden(rows[None, :, : self._d_mlp], pattern[None], rows)
+
+    def logits(self, weights: Arrays, rows: NDArray[np.floating]) -> NDArray[np.floating]:
+        """The logits that follow from `Hidden.rows` of the same weights.  (p², p)"""
+        self._load(weights)
+        return np.ascontiguousarray(self._step.logits_of(rows)[:, : self._p])
 
     def __call__(self, weights: Arrays, reuse: bool = False) -> Activations:
         """reuse : in arrays that the next such call overwrites"""
-        for name, w in self._parameters.weights.items():
-            w.copy_(torch.from_numpy(weights[name]))
+        self._load(weights)
         if reuse:
             self._buffers = logits, post, pattern = self._step.forward(self._buffers)
             return Activations(logits[:, : self._p], post[None], pattern[None])
@@ -99,24 +174,28 @@ _forward: OrderedDict[tuple[Config, torch.dtype, int], Forward | None] = Ordered
 _forward_lock = threading.Lock()
 
 
-@torch.inference_mode()
+def _structured(config: Config, dtype: torch.dtype, threads: int) -> Forward | None:
+    """The pass of a model's shape; None where it has none. Hold `_forward_lock`."""
+    key = (replace(config, data_seed=0, model_seed=0), dtype, threads)
+    if key not in _forward:
+        try:
+            _forward[key] = Forward(*key)
+        except LookupError:
+            _forward[key] = None
+        while len(_forward) > 3:
+            _forward.popitem(last=False)
+    return _forward[key]
+
+
 def _compute(run: Run, step: int, dtype: torch.dtype) -> Activations:
-    model = replace(run.config, data_seed=0, model_seed=0)
-    key = (model, dtype, torch.get_num_threads())
     with _forward_lock:
-        if key not in _forward:
-            try:
-                _forward[key] = Forward(model, dtype, key[2])
-            except LookupError:
-                _forward[key] = None
-            while len(_forward) > 2:
-                _forward.popitem(last=False)
-        structured = _forward[key]
+        structured = _structured(run.config, dtype, torch.get_num_threads())
         if structured is not None:
             return structured(run.weights(step))
     return _general(run, step, dtype)
 
 
+@torch.inference_mode()
 def _general(run: Run, step: int, dtype: torch.dtype) -> Activations:
     p = run.config.p
     w = {name: torch.from_numpy(array).to(dtype) for name, array in run.weights(step).items()}

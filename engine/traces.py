@@ -18,12 +18,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.analysis.characters import NoBasis, characters
+from engine.analysis.characters import Characters, NoBasis, characters
 from engine.analysis.measures import (
     Measures,
     Restricted,
     Score,
-    cosine_coefficients,
     excluded,
     key_power,
     of_activations,
@@ -40,6 +39,7 @@ _SCALARS = (
     "margin", "commutativity", "gini_embedding", "gini_neuron_logit", "ipr_embedding", "ipr_neuron_logit", "power",
 )  # fmt: skip
 _FLUSH_EVERY = 16  # checkpoints
+_TOGETHER = 64  # tables read at a time
 Array = NDArray[Any]
 
 
@@ -90,6 +90,7 @@ class Traces:
         self.run, self._lock = run, threading.RLock()
         self.path = path or run.path.with_name(f"{run.path.stem}.traces.h5")
         self._derived_rows: dict[str, dict[int, tuple[Restricted, float]]] = {}
+        self._alphas: dict[int, NDArray[np.float64]] = {}  # α_k by epoch
         self._shipped = _shipped(run)
         self._file, self.kept = self._open()
         self._unflushed = 0
@@ -285,8 +286,18 @@ class Traces:
         if self._shipped is not None:
             held = self._shipped.get("coefficients")
             return None if held is None else (self.epochs, held)
-        table = self.column("table")
-        return None if table is None else (self.epochs, np.array([cosine_coefficients(s, basis) for s in table]))
+        with self._lock:
+            tables = self._tables()
+            if tables is None:
+                return None
+            epochs = tables[0].tolist()
+            for start in range(len(self._alphas), len(epochs), _TOGETHER):  # rows are only ever added
+                rows = slice(start, start + _TOGETHER)
+                self._alphas |= zip(
+                    epochs[rows], _cosines_of(np.asarray(tables[1][rows], np.float64), basis), strict=True
+                )
+            order = sorted(self._alphas)
+        return np.array(order, np.int64), np.array([self._alphas[epoch] for epoch in order])
 
     def curves(self, keys: Collection[int]) -> dict[str, Any]:
         """Everything over training as plain lists, by the names of docs/analyses.md."""
@@ -306,6 +317,16 @@ class Traces:
             found["sum_of_squared_weights"] = squared.sum(axis=1).tolist()
             found["squared_weights"] = dict(zip(shapes(self.run.config), squared.T.tolist(), strict=True))
         return found
+
+
+def _cosines_of(tables: NDArray[np.float64], basis: Characters) -> NDArray[np.float64]:
+    """`cosine_coefficients` of many tables at once.  (m, n, p) -> (m, n // 2)"""
+    n, s = basis.n, np.arange(basis.n)
+    kernel = basis.outputs(tables)[:, s, (s - s[:, None]) % n].mean(axis=2)  # (m, t), of the output s − t
+    k = np.arange(1, n // 2 + 1)[:, None]
+    waves = np.cos(2 * np.pi * (k * s % n) / n) * np.where(2 * k == n, 1, 2) / n
+    found: NDArray[np.float64] = kernel @ waves.T
+    return found
 
 
 def _columns(keys: Collection[int], epochs: NDArray[np.int64], values: dict[str, Array]) -> Columns:

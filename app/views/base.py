@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QPainter, QPaintEvent, QPalette
+from PySide6.QtCore import QPoint, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QAction, QContextMenuEvent, QPainter, QPaintEvent, QPalette, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
+    QMenu,
     QSizePolicy,
     QStackedLayout,
     QToolButton,
@@ -17,38 +20,71 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app import theme
 from app.compute import Answer, Compute, Query
-from app.session import Selection, Session
+from app.session import BRUSHES, Selection, Session
 from app.theme import SPACE
+from app.tracing import Tracing
+
+if TYPE_CHECKING:
+    from app.export import Table
+
+_LATE_MS = 150  # a view that waits longer for its answer is marked
+_REST_MS = 120  # of the selection, before exact numbers are asked for
+_REMEMBERED = 64  # questions whose late answers may still be painted
+
+
+@dataclass(frozen=True)
+class Help:
+    """What "?" says of a view; simple rich text (b, i, sub, sup).
+
+    see : what is on show      look_for : what it tells, with this task's numbers      wrong : what would be wrong
+    formula : the definition   paper : section or figure
+    """
+
+    see: str
+    look_for: str
+    wrong: str
+    formula: str
+    paper: str
 
 
 class View(QFrame):
-    """One linked view in its frame.
+    """One linked view: `header` (the title bar of its dock) and the content beneath.
 
     Subclasses give `build` (items, once), `query` (what must be known, hashable; None: nothing to show yet) and
-    `draw` (set data on existing items; never selects). `options` makes the widgets of the option bar.
+    `draw` (set data on existing items; never selects). `options` makes the widgets of the option bar, before `build`.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     about: ClassVar[str]  # one sentence under the pointer
+    help: ClassVar[Help]
+
+    wanted = Signal(object, str)  # the view, and what its menu was asked for: copy, export, data, movie, float, close
 
     def __init__(self, session: Session, compute: Compute) -> None:
         super().__init__()
         self.session, self.compute = session, compute
+        self.tracing = Tracing.of(session, compute)
         self._query: Query | None = None
+        self._exact: Query | None = None
         self._shown: tuple[Query, Any] | None = None
+        self._asked: dict[Query, tuple[int, Selection]] = {}
+        self._serial = self._painted = 0
+        self._in_front = True
+        self._content: QWidget | None = None
         self.failure: tuple[Query, str] | None = None  # the last question that could not be answered, and why
+        self.value = ""  # what was last read under the pointer
         self.setObjectName("panel")
-        self._title = label(self.title, "title")
-        self._title.setToolTip(self.about)
-        self._subtitle = ElidedLabel("")
-        self._subtitle.setProperty("role", "muted")
-        self._subtitle.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self._resting = ""  # the subtitle when nothing is under the pointer
         self._message = label("", "muted")
         self._message.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._message.setWordWrap(True)
+        self.header = Header(self.title, self.about, self.options(), self._menu)
+        self._title, self._subtitle = self.header.title, self.header.subtitle
+        self._resting = ""  # the subtitle when nothing is under the pointer
+        self._late = self._timer(lambda: self.header.mark_late(self.waiting), _LATE_MS)
+        self._rest = self._timer(self._ask_exact, _REST_MS)
         self._lay_out()
         session.changed.connect(self.refresh)
         compute.answered.connect(self._receive)
@@ -59,15 +95,38 @@ class View(QFrame):
         raise NotImplementedError
 
     def query(self, selection: Selection) -> Query | None:
-        """What must be known to draw this selection."""
+        """What must be known to draw this selection. Asked for checkpoints ahead too: depends on nothing else."""
         raise NotImplementedError
 
     def draw(self, answer: Any, selection: Selection) -> None:
         """Show the answer; cheap, and the same however often it is called."""
         raise NotImplementedError
 
+    def exact(self, selection: Selection) -> Query | None:
+        """What the printed numbers need beyond the picture; asked when the selection rests."""
+        return None
+
+    def write(self, numbers: Any, selection: Selection) -> None:
+        """Print the exact numbers."""
+
     def options(self) -> list[QWidget]:
         """Widgets of the option bar, left to right."""
+        return []
+
+    def tables(self, answer: Any, selection: Selection) -> list[Table]:
+        """What is on show as columns of numbers, units in their names."""
+        return []
+
+    def describe(self, answer: Any, selection: Selection) -> str:
+        """A caption's sentences: what is plotted, definitions, keys and the epoch they were taken at, splits."""
+        return self.about
+
+    def answers_for(self, what: str) -> bool:
+        """Do what its menu asks (copy, export, data) in its own way.  -> whether it did"""
+        return False
+
+    def actions_of_its_own(self) -> list[QAction]:
+        """More entries of its menu."""
         return []
 
     def restyle(self) -> None:
@@ -76,23 +135,76 @@ class View(QFrame):
     # -- what the base does --------------------------------------------------------------------------------
 
     @property
+    def content(self) -> QWidget:
+        """What is exported."""
+        return self.ensure_built()
+
+    def ensure_built(self) -> QWidget:
+        """The content, built when it is first needed: views that nobody looks at cost nothing."""
+        if self._content is None:
+            made = self.build()
+            self._stack.insertWidget(0, made)
+            self._stack.removeWidget(self._nothing)
+            self._nothing.deleteLater()
+            self._content = made
+        return self._content
+
+    @property
+    def on_show(self) -> bool:
+        """Whether it can be seen: not closed, and not behind another tab."""
+        return self._in_front and self.isVisible()
+
+    def come_to_front(self, in_front: bool) -> None:
+        """Whether its dock is in front of its tabs."""
+        self._in_front = in_front
+        if in_front:
+            self.refresh(self.session.selection)
+
+    def change_theme(self) -> None:
+        """Everything in the theme's colours."""
+        self.header.restyle()
+        self.header.set_help(help_text(self.title, self.help) if hasattr(self, "help") else self.about)
+        if self._content is not None:
+            self.restyle()
+            self.redraw()
+
+    @property
+    def answer(self) -> Any:
+        """What is on show now, or None."""
+        return None if self._shown is None else self._shown[1]
+
+    @property
     def waiting(self) -> bool:
         """Whether the picture is not of the current query yet."""
         settled = {settled[0] for settled in (self._shown, self.failure) if settled is not None}
         return self._query is not None and self._query not in settled
 
     def refresh(self, selection: Selection) -> None:
-        """Ask what this selection needs, or draw again if that is known."""
+        """Ask what this selection needs, or draw again if that is known. Nothing while hidden."""
+        if not self.on_show:
+            return
+        self.ensure_built()
         query = self.query(selection) if selection.run is not None and selection.n_checkpoints else None
         if query is None:
             self._query = None
             self._say(self._why_empty(selection))
         elif self._shown is not None and self._shown[0] == query:
-            self._query = query
+            self._note(query, selection)
             self._show(self._shown[1], selection)
         elif query != self._query:
-            self._query = query  # before asking: a cached answer arrives inside the call
+            self._note(query, selection)  # before asking: a cached answer arrives inside the call
+            if not self._late.isActive():
+                self._late.start()
             self.compute.ask(self, query)
+        self._want_exact(selection)
+
+    def _note(self, query: Query, selection: Selection) -> None:
+        """From now on the view is to show this."""
+        self._query = query
+        self._serial += 1
+        self._asked[query] = (self._serial, selection)
+        if len(self._asked) > _REMEMBERED:
+            del self._asked[next(iter(self._asked))]
 
     def redraw(self) -> None:
         """Draw again after an option or the theme changed."""
@@ -101,22 +213,44 @@ class View(QFrame):
 
     def read_out(self, text: str) -> None:
         """The value under the pointer, in the place of the subtitle; empty: the subtitle again."""
+        self.value = text or self.value
         self._subtitle.setText(text or self._resting)
 
     def set_subtitle(self, text: str) -> None:
-        self._resting = text
-        self._subtitle.setText(text)
-        self._subtitle.setToolTip(text)
+        if text != self._resting:
+            self._resting = text
+            self._subtitle.setText(text)
+            self._subtitle.setToolTip(text)
 
     def _receive(self, query: Query, answer: Answer) -> None:
+        if query == self._exact and answer.error is None:
+            self._write(answer.value)
         if query != self._query:
-            return  # no longer mine
+            self._paint_late(query, answer)
+            return
         if answer.error is not None:
             self._shown, self.failure = None, (query, f"{type(answer.error).__name__}: {answer.error}")
             self._say(f"This view could not be computed.\n{self.failure[1]}")
             return
         self._shown, self.failure = (query, answer.value), None
+        self._painted = self._serial
         self._show(answer.value, self.session.selection)
+
+    def _paint_late(self, query: Query, answer: Answer) -> None:
+        """While a finger moves: an answer that is no longer wanted, but newer than what is painted."""
+        serial, asked = self._asked.get(query, (0, None))
+        now = self.session.selection
+        if asked is None or serial <= self._painted or answer.error is not None or asked.run is not now.run:
+            return
+        if self._query is None or not self.on_show:
+            return
+        self._shown, self._painted = (query, answer.value), serial
+        brushes = {name: value for name, value in now.brushes().items() if name in BRUSHES}
+        for there in (replace(asked, **brushes), asked):
+            if self.query(there) == query:  # else it belongs to other options
+                self._show(answer.value, there)
+                self.header.mark_late(self.waiting)
+                return
 
     def _show(self, value: Any, selection: Selection) -> None:
         self._stack.setCurrentIndex(0)
@@ -125,35 +259,258 @@ class View(QFrame):
         except Exception as error:  # the others live on
             self._say(f"This view could not be drawn.\n{type(error).__name__}: {error}")
             raise
+        if not self.waiting:
+            self.header.mark_late(False)
+
+    def _want_exact(self, selection: Selection) -> None:
+        there = self._query is not None
+        self._exact = self.exact(selection) if there else None
+        if self._exact is None:
+            self._rest.stop()
+        elif self.compute.knows(self._exact):
+            self._ask_exact()
+        else:
+            self._rest.start()
+
+    def _ask_exact(self) -> None:
+        if self._exact is not None:
+            self.compute.ask((self, "exact"), self._exact, urgent=False)
+
+    def _write(self, numbers: Any) -> None:
+        if self._stack.currentIndex() == 0:
+            self.write(numbers, self.session.selection)
 
     def _say(self, text: str) -> None:
         self._message.setText(text)
         self._stack.setCurrentIndex(1)
+        self.header.mark_late(False)
 
     def _why_empty(self, selection: Selection) -> str:
         if selection.run is None:
             return selection.trouble or "No run yet.\nStart one on the left, or drop a run file here."
         return "Waiting for the first checkpoint …" if not selection.n_checkpoints else "Nothing to show here."
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self.ensure_built()  # what a view does with its size needs its items
+        super().resizeEvent(event)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.refresh(self.session.selection)
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        self._menu().popup(event.globalPos())
+
+    def _menu(self) -> QMenu:
+        """What can be done with this view."""
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        value = self.value
+        copy = menu.addAction(
+            f"Copy value: {value}" if value else "Copy value", lambda: self.wanted.emit(self, "value")
+        )
+        copy.setEnabled(bool(value))
+        has_picture = self._stack.currentIndex() == 0
+        for text, what, there in (
+            ("Copy image", "copy", has_picture),
+            ("Export figure …", "export", has_picture),
+            ("Export data (CSV) …", "data", has_picture),
+            ("Movie …", "movie", has_picture),
+        ):
+            menu.addAction(text, lambda what=what: self.wanted.emit(self, what)).setEnabled(there)
+        more = self.actions_of_its_own()
+        if more:
+            menu.addSeparator()
+            menu.addActions(more)
+        menu.addSeparator()
+        menu.addAction("What is this?", self.header.show_help)
+        for text, what in (("Float or dock", "float"), ("Close", "close")):
+            menu.addAction(text, lambda what=what: self.wanted.emit(self, what))
+        return menu
+
+    def _timer(self, action: Any, ms: int) -> QTimer:
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(ms)
+        timer.timeout.connect(action)
+        return timer
+
     def _lay_out(self) -> None:
-        header = QHBoxLayout()
-        header.setSpacing(SPACE)
-        header.addWidget(self._title)
-        header.addWidget(self._subtitle, 1)
         body = QWidget()
-        self._stack = QStackedLayout(body)
-        self._stack.addWidget(self.build())
+        self._stack: QStackedLayout = QStackedLayout(body)
+        self._nothing = QWidget()  # in place of the content
+        self._stack.addWidget(self._nothing)
         self._stack.addWidget(self._message)
-        for widget in self.options():
-            header.addWidget(widget)
+        self._stack.setCurrentIndex(1)
         column = QVBoxLayout(self)
-        column.setContentsMargins(SPACE + 4, SPACE, SPACE + 4, SPACE)
-        column.setSpacing(SPACE)
-        column.addLayout(header)
+        column.setContentsMargins(SPACE + 4, 0, SPACE + 4, SPACE)
+        column.setSpacing(0)
         column.addWidget(body, 1)
         body.setObjectName(f"view.{self.name}")
         body.setAccessibleName(self.title)
         body.setAccessibleDescription(self.about)
+        self.header.set_help(help_text(self.title, self.help) if hasattr(self, "help") else self.about)
+
+
+class TracedView(View):
+    """A view over all of training: asks the traces, and again when they grow.
+
+    `analysis(run, n, traces, pinned, revision, *more)`; traces and pinned are None until they are known.
+    """
+
+    def __init__(self, session: Session, compute: Compute) -> None:
+        super().__init__(session, compute)
+        self.tracing.grew.connect(lambda: self.refresh(session.selection))
+
+    def traced(self, analysis: Any, selection: Selection, *more: Any) -> Query:
+        """The query of an analysis of the traces."""
+        t = self.tracing
+        known = (t.traces, t.pinned, t.revision) if t.run is selection.run and t.pinned is not None else (None, None, 0)
+        return Query(analysis, (selection.run, selection.n_checkpoints, *known, *more))
+
+
+class Header(QFrame):
+    """The title bar: title, what is under the pointer, options, help and menu. A dock is dragged by it."""
+
+    HEIGHT = 34
+
+    def __init__(self, title: str, about: str, options: Sequence[QWidget], menu: Any) -> None:
+        super().__init__()
+        self.setObjectName("panelHeader")
+        self.setFixedHeight(self.HEIGHT)
+        self._menu = menu
+        self._help = ""
+        self._icons: dict[QToolButton, str] = {}
+        self.title = label(title, "title")
+        self.title.setToolTip(about)
+        self.subtitle = ElidedLabel("")
+        self.subtitle.setProperty("role", "muted")
+        self.subtitle.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.late = label("late", "late")
+        self.late.setToolTip("The picture is of a checkpoint before the one on show: the answer is on its way")
+        self.late.setVisible(False)
+        self._options = list(options)
+        self._row = QHBoxLayout(self)
+        self._row.setContentsMargins(SPACE + 4, 2, SPACE - 2, 0)
+        self._row.setSpacing(4)
+        self._row.addWidget(self.title)
+        self._row.addSpacing(4)
+        self._row.addWidget(self.subtitle, 1)
+        self._row.addWidget(self.late)
+        self._place = self._row.count()
+        for widget in self._options:
+            self._row.addWidget(widget)
+        self._popup = Popup(self)
+        self._more = self._button("sliders-horizontal", "Options", self._open_options)
+        self._more.setVisible(False)
+        self.help_button = self._button("circle-help", f"What {title} shows", self.show_help)
+        self.menu_button = self._button("ellipsis", f"Copy or export {title}", self._open_menu)
+        self._narrow = False
+        self._fit = QTimer(self)
+        self._fit.setSingleShot(True)
+        self._fit.timeout.connect(self.fit)
+
+    def mark_late(self, late: bool) -> None:
+        if self.late.isVisible() != late:
+            self.late.setVisible(late)
+
+    def set_help(self, text: str) -> None:
+        self._help = text
+
+    def show_help(self) -> None:
+        """The view's help beneath its button."""
+        popup = Popup(self)
+        popup.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        text = QLabel(self._help)
+        text.setTextFormat(Qt.TextFormat.RichText)
+        text.setWordWrap(True)
+        text.setFixedWidth(400)
+        text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        popup.column.addWidget(text)
+        popup.open_beneath(self.help_button)
+
+    def restyle(self) -> None:
+        for button, name in self._icons.items():
+            button.setIcon(theme.icon(name, theme.current().muted))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(120, self.HEIGHT)
+
+    def sizeHint(self) -> QSize:
+        return QSize(240, self.HEIGHT)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit.start(0)  # not now: moving the options resizes again
+
+    def fit(self) -> None:
+        """Options stand in the bar where there is room, else behind a button."""
+        wanted = sum(widget.sizeHint().width() + 4 for widget in self._options if not widget.isHidden() or self._narrow)
+        room = self.width() - self.title.sizeHint().width() - 2 * 30 - 3 * SPACE - 70
+        narrow = bool(self._options) and wanted > room
+        if narrow == self._narrow:
+            return
+        self._narrow = narrow
+        for i, widget in enumerate(self._options):
+            hidden = widget.isHidden()
+            if narrow:
+                self._popup.column.addWidget(widget)
+            else:
+                self._row.insertWidget(self._place + i, widget)
+            widget.setVisible(not hidden)
+        self._more.setVisible(narrow)
+
+    def _open_options(self) -> None:
+        self._popup.open_beneath(self._more)
+
+    def _open_menu(self) -> None:
+        self._menu().popup(self.menu_button.mapToGlobal(QPoint(0, self.menu_button.height())))
+
+    def _button(self, icon: str, tip: str, action: Any) -> QToolButton:
+        button = QToolButton()
+        button.setIconSize(QSize(16, 16))
+        button.setToolTip(tip)
+        button.setAccessibleName(tip)
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        button.clicked.connect(action)
+        self._icons[button] = icon
+        button.setIcon(theme.icon(icon, theme.current().muted))
+        self._row.addWidget(button)
+        return button
+
+
+class Popup(QFrame):
+    """A small window beneath a button that a click elsewhere closes."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent, Qt.WindowType.Popup)
+        self.setObjectName("popup")
+        self.column = QVBoxLayout(self)
+        self.column.setContentsMargins(SPACE + 4, SPACE, SPACE + 4, SPACE)
+        self.column.setSpacing(4)
+
+    def open_beneath(self, button: QWidget) -> None:
+        """Right edges together, on the screen."""
+        self.adjustSize()
+        corner = button.mapToGlobal(QPoint(button.width(), button.height() + 2))
+        screen = button.screen().availableGeometry()
+        x = max(screen.left(), min(corner.x() - self.width(), screen.right() - self.width()))
+        y = max(screen.top(), min(corner.y(), screen.bottom() - self.height()))
+        self.move(x, y)
+        self.show()
+
+
+def help_text(title: str, help: Help) -> str:
+    """The rich text of a view's help."""
+    parts = (
+        ("What you see", help.see), ("What to look for", help.look_for), ("What would be wrong", help.wrong),
+        ("Formula", help.formula), ("In the paper", help.paper),
+    )  # fmt: skip
+    muted = theme.current().muted
+    body = "".join(
+        f"<p style='margin:6px 0 0 0'><span style='color:{muted}'>{head}</span><br>{text}</p>" for head, text in parts
+    )
+    return f"<p style='margin:0'><b>{title}</b></p>{body}"
 
 
 class ElidedLabel(QLabel):

@@ -1,535 +1,370 @@
-"""Losses, progress measures and accuracies over training, with a cursor that scrubs."""
+"""Losses, progress measures and accuracies over training, their phases, and the published mainline beside them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
+from html import escape
 from typing import Any
 
 import numpy as np
-import pyqtgraph as pg
-from PySide6.QtCore import QPointF, QRect, QRectF, QSignalBlocker, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QAbstractButton, QLayout, QLayoutItem, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QComboBox, QGridLayout, QVBoxLayout, QWidget
 
 from app import theme
 from app.compute import Query
+from app.export import Table
+from app.numbers import epoch_text
 from app.session import Selection
-from app.tracing import Tracing
-from app.views.base import View, label, toggle
-from app.views.plots import dress, epoch_text, on_leave, pen, plot_widget
+from app.views.base import TracedView, help_text, label, toggle
+from app.views.legend import SMALL, VALUE_ROOM, Flow, LegendEntry, value_text
+from app.views.loss_plots import KINDS, LossPlots, Under, nearest
+from app.views.loss_words import (
+    ALIGNED,
+    BY_EPOCH,
+    HELP,
+    LOSSES,
+    OFF,
+    CurveName,
+    curve_names,
+    moved,
+    published_note,
+    set_sentence,
+    subtitle,
+)
+from app.views.phase_strip import PhaseStrip, outcome, rule
+from app.views.thresholds import THE_RULE, RulePanel, ThresholdHandles
 from engine.analysis.curves import Curve
-from engine.analysis.phases import Phases
-from engine.analysis.progress_curves import LossAndProgress, ProgressCurves, loss_and_progress
+from engine.analysis.progress_curves import LossAndProgress, loss_and_progress
+from engine.analysis.published import Published, shifted
 from engine.runfile import Run
 
-_MEASURES = ("restricted", "excluded", "excluded_all", "ratio")
-SMALL = "font-size: 12px;"  # the legend, so that it takes two lines in a narrow window
-_PHASES = ("memorisation", "circuit formation", "cleanup")
+_Pair = tuple[Curve | None, Curve | None]
+_BOTH, _MIRRORS = ("train", "test"), ("seen", "unseen")
+_WITH_SHARE = (*_BOTH, *_MIRRORS)  # whose accuracy stands beside the loss
+_MEASURED = ("restricted", "excluded", "excluded_all")
 
 
-class LossView(View):
+class LossView(TracedView):
     """How the losses, the progress measures and the accuracies went."""
 
     name = "loss"
-    title = "Loss curves"
-    about = "Mean cross-entropy (nats) and accuracy on the training and test pairs. Drag the cursor or click to scrub."
+    title = "Loss & progress"
+    about = (
+        "Loss and accuracy on the training and test pairs, and the progress measures, over training. "
+        "Drag the cursor or click to scrub."
+    )
+    help = HELP
 
     def options(self) -> list[QWidget]:
-        self._log_y = toggle("log y", "loss.log_y", "Loss on a logarithmic axis", checked=True)
-        self._log_x = toggle("log x", "loss.log_x", "Epochs on a logarithmic axis (epoch 0 at the left edge)")
-        self._ratio = toggle(
-            "ratio", "loss.ratio", "Show test loss divided by restricted loss (all pairs), a number without unit"
+        self._published = QComboBox()
+        self._published.setObjectName("loss.published")
+        self._published.setAccessibleName("The paper's published mainline")
+        self._published.setToolTip("The paper's published mainline as dots: by epoch, or shifted so that t_gen agree")
+        self._published.addItems([OFF, BY_EPOCH, ALIGNED])
+        self._published.setVisible(False)
+        self._thresholds = toggle("thresholds", "loss.thresholds", "Move the thresholds of the phases")
+        self._mirrors = toggle(
+            "mirror pairs", "loss.mirrors", "Test pairs whose mirror (b, a) was trained, and those whose was not"
         )
+        self._accuracies = toggle(
+            "accuracies", "loss.accuracies", "The accuracies of the restricted and excluded logits too"
+        )
+        self._ratio = toggle("ratio", "loss.ratio", "Test loss divided by restricted loss (all pairs), without unit")
         self._every = toggle(
             "every epoch", "loss.every_epoch",
-            "Show the training loss of every epoch, which is taken over p + 1 logits; "
+            "Show the losses of every epoch, which training takes over p + 1 logits; "
             "otherwise the checkpoints' own, over p logits",
         )  # fmt: skip
-        for button in (self._log_y, self._log_x, self._every):
+        self._log_x = toggle("log x", "loss.log_x", "Epochs on a logarithmic axis (epoch 0 at the left edge)")
+        self._log_y = toggle("log y", "loss.log_y", "Loss on a logarithmic axis", checked=True)
+        for button in (self._mirrors, self._accuracies, self._ratio, self._every):
+            button.toggled.connect(lambda _: self.redraw())
+        for button in (self._log_x, self._log_y):
             button.toggled.connect(self._rescale)
-        self._ratio.toggled.connect(lambda: self.redraw())
-        return [self._ratio, self._every, self._log_x, self._log_y]
+        self._published.currentIndexChanged.connect(lambda _: self.redraw())
+        self._thresholds.toggled.connect(lambda _: self._show_thresholds())
+        return [
+            self._published, self._thresholds, self._mirrors, self._accuracies, self._ratio, self._every,
+            self._log_x, self._log_y,
+        ]  # fmt: skip
+
+    # -- items ---------------------------------------------------------------------------------------------
 
     def build(self) -> QWidget:
-        self._tracing = Tracing.of(self.session, self.compute)
-        self._tracing.grew.connect(lambda: self.refresh(self.session.selection))
+        self._drawn: LossAndProgress | None = None
+        self._state: tuple[Any, ...] = ()  # of the options, when the curves were drawn
+        self._names: dict[str, CurveName] = {}
+        self._on_show: dict[str, _Pair] = {}  # loss and accuracy, by the legend's names
+        self._of: Run | None = None  # whose curves the axes were fitted to
+        self._plots = LossPlots(self.session)
+        for kind, plot in self._plots.plots.items():
+            plot.pointed = partial(self._point_at, kind)
+        self._strip = PhaseStrip(self._plots.loss)
+        self._strip.setObjectName("loss.phases")
+        self._handles, self._panel = ThresholdHandles(self._plots.accuracy), RulePanel()
+        for part in (self._handles, self._panel):
+            part.moved.connect(self._move_threshold)
+        self._handles.reset.connect(lambda: self.session.select(thresholds=THE_RULE))
+        self._legend = {name: self._entry(name) for name in LOSSES}
+        self._about_published = label("", "muted")
+        self._about_published.setObjectName("loss.published.note")
+        self._about_published.setStyleSheet(SMALL)
+        self._about_published.setWordWrap(True)
+        content = self._lay_out_content()
+        self._arrange()
+        self.restyle()
+        return content
+
+    def _entry(self, name: str) -> LegendEntry:
+        entry = LegendEntry(f"loss.legend.{name}")
+        entry.toggled.connect(lambda _: self.redraw())
+        entry.setVisible(False)
+        return entry
+
+    def _lay_out_content(self) -> QWidget:
         content = QWidget()
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        legend = _Flow()
-        self._legend: dict[str, LegendEntry] = {}
-        self._keys = label("", "muted")
-        self._keys.setObjectName("loss.keys")
-        self._keys.setStyleSheet(SMALL)
-        self._keys.setFixedHeight(LegendEntry.HEIGHT)
-        for name in ("train", "test", *_MEASURES):
-            if name == "restricted":
-                legend.addWidget(self._keys)
-            self._legend[name] = entry = LegendEntry(name)
-            entry.toggled.connect(lambda _checked=False: self.redraw())
+        legend = Flow()
+        for entry in self._legend.values():
             legend.addWidget(entry)
         column.addLayout(legend)
+        column.addWidget(self._about_published)
         column.addSpacing(4)
-        self._loss = plot_widget("loss (nats)")
-        self._accuracy = plot_widget("acc.", "epoch")
-        self._accuracy.setXLink(self._loss)
-        self._accuracy.setYRange(-0.05, 1.12, padding=0)
-        self._accuracy.getPlotItem().getAxis("left").setTicks([[(0, "0"), (0.5, "0.5"), (1, "1")]])
-        self._strip = PhaseStrip(self._loss)
-        column.addWidget(self._strip)
-        column.addWidget(self._loss, 3)
-        column.addWidget(self._accuracy, 1)
-        self._fitted: Run | None = None  # the run whose curves the axes were last fitted to
-        self._drawn: tuple[Any, ...] = ()  # what the curves on show were drawn from
-        self._cursors: list[Any] = []
-        self._curves: dict[tuple[str, str], Any] = {}
-        self._bands: dict[str, list[Any]] = {"loss": [], "accuracy": []}
-        for widget, kind in ((self._loss, "loss"), (self._accuracy, "accuracy")):
-            widget.getPlotItem().getAxis("left").setWidth(58)
-            for _ in _PHASES:
-                band = pg.LinearRegionItem(movable=False, pen=pen("#0000"))
-                band.setZValue(-100)
-                band.setVisible(False)
-                widget.addItem(band, ignoreBounds=True)
-                self._bands[kind].append(band)
-            for name in (*(_MEASURES if kind == "loss" else ()), "train", "test"):
-                curve = widget.plot()
-                curve.curve.setCacheMode(curve.curve.CacheMode.DeviceCoordinateCache)
-                self._curves[name, kind] = curve
-            cursor = pg.InfiniteLine(angle=90, movable=True, hoverPen=pen("#fff", 2))
-            cursor.sigDragged.connect(self._dragged)
-            widget.addItem(cursor, ignoreBounds=True)
-            self._cursors.append(cursor)
-            widget.scene().sigMouseClicked.connect(lambda event, w=widget: self._clicked(event, w))
-            widget.scene().sigMouseMoved.connect(lambda at, w=widget: self._hovered(at, w))
-            on_leave(widget, lambda: self.read_out(""))
-            widget.getViewBox().setMouseEnabled(x=True, y=False)
-        self._loss.getPlotItem().getAxis("bottom").setStyle(showValues=False)
-        self._loss.getPlotItem().getAxis("left").setLogMode(True)
-        self._accuracy.setMinimumHeight(84)
-
-        self.restyle()
+        grid = QGridLayout()
+        grid.setSpacing(0)
+        grid.setVerticalSpacing(2)
+        grid.addWidget(self._strip, 0, 0)
+        grid.addWidget(self._plots.loss.widget, 1, 0)
+        grid.addWidget(self._plots.accuracy.widget, 2, 0)
+        grid.addWidget(self._panel, 0, 1, 2, 1)
+        grid.addWidget(self._handles, 2, 1)
+        grid.setRowStretch(1, 3)
+        grid.setRowStretch(2, 1)
+        column.addLayout(grid, 1)
         return content
 
-    def query(self, selection: Selection) -> Query:
-        t, n = self._tracing, selection.n_checkpoints
-        known = (t.traces, t.pinned, t.revision) if t.run is selection.run and t.pinned is not None else (None, None, 0)
-        return Query(loss_and_progress, (selection.run, n, *known))
-
-    def refresh(self, selection: Selection) -> None:
-        """As every view; the cursor moves even while curves are awaited."""
-        super().refresh(selection)
-        if self.waiting and self._shown is not None and selection.run is self._fitted and selection.run is not None:
-            self._move_cursors(selection.epoch)
-
-    def draw(self, answer: LossAndProgress, selection: Selection) -> None:
-        if selection.run is not self._fitted:
-            self._fitted = selection.run
-            self._loss.getViewBox().enableAutoRange()
-        shown = tuple(name for name, entry in self._legend.items() if entry.isChecked())
-        buttons = tuple(b.isChecked() for b in (self._every, self._log_x, self._log_y, self._ratio))
-        state = (answer, shown, buttons, theme.current().name)
-        if not self._drawn or self._drawn[0] is not answer or self._drawn[1:] != state[1:]:
-            self._drawn = state
-            self._draw_curves(answer, selection, shown)
-        self._write_legend(answer, selection.epoch)
-        self._move_cursors(selection.epoch)
-
     def restyle(self) -> None:
-        look = theme.current()
-        for widget in (self._loss, self._accuracy):
-            dress(widget)
-        for (name, _kind), curve in self._curves.items():
-            curve.setPen(self._pen(name, True))
-        for cursor in self._cursors:
-            cursor.setPen(pen(look.accent, 1.5))
-            cursor.setHoverPen(pen(look.accent, 3))
-        for bands in self._bands.values():
-            for band, colour in zip(bands, look.phases, strict=True):
-                band.setBrush(QColor(colour))
+        self._handles.restyle()
+        self._plots.restyle()
         self._strip.update()
 
-    # -- drawing -------------------------------------------------------------------------------------------
+    # -- asking and drawing --------------------------------------------------------------------------------
 
-    def _draw_curves(self, answer: LossAndProgress, selection: Selection, shown: tuple[str, ...]) -> None:
-        all_logits, p = self._every.isChecked(), selection.run.config.p if selection.run else 0
-        self.set_subtitle(
-            f"train and test over {p + 1} logits, measures over {p}" if all_logits else f"mean over {p} logits"
-        )
-        log_y, progress = self._log_y.isChecked(), answer.progress
-        final = progress is None or progress.pinned is None or progress.pinned.final
-        for name in self._legend:
-            curve = self._curve(answer, name)
-            self._put(self._curves[name, "loss"], curve if name in shown else None, log_y)
-            if (name, "accuracy") in self._curves:
-                accuracy = getattr(answer.loss, f"{name}_accuracy")
-                self._put(self._curves[name, "accuracy"], accuracy if name in shown else None, False)
-            else:
-                self._curves[name, "loss"].setPen(self._pen(name, final))
-        self._name_entries(answer)
-        self._draw_bands(progress)
+    def query(self, selection: Selection) -> Query:
+        return self.traced(loss_and_progress, selection, selection.thresholds)
 
-    def _draw_bands(self, progress: ProgressCurves | None) -> None:
-        found = spans(progress.phases, progress.last) if progress is not None and progress.phases is not None else []
-        for bands in self._bands.values():
-            for band, name in zip(bands, _PHASES, strict=True):
-                span = next((span for span in found if span.name == name), None)
-                band.setVisible(span is not None)
-                if span is not None:
-                    band.setRegion((self._place(span.begin), self._place(span.end)))
-        self._strip.show_spans(found, self._place)
+    def refresh(self, selection: Selection) -> None:
+        """As every view; cursor and handles move even while curves are awaited."""
+        super().refresh(selection)
+        if self._content is not None:
+            self._handles.show_values(selection.thresholds)
+        if self.waiting and self._shown is not None and selection.run is self._of and selection.run is not None:
+            self._plots.show_epoch(selection.epoch)
 
-    def _name_entries(self, answer: LossAndProgress) -> None:
-        """Texts, tips and looks of the legend."""
-        progress = answer.progress
+    def draw(self, answer: LossAndProgress, selection: Selection) -> None:
+        state = self._options_now(selection)
+        if answer is not self._drawn or state != self._state:
+            self._drawn, self._state = answer, state
+            self._draw_curves(answer, selection)
+        self._write_values(selection.epoch)
+        self._plots.show_epoch(selection.epoch)
+
+    def _options_now(self, selection: Selection) -> tuple[Any, ...]:
+        buttons = (self._mirrors, self._accuracies, self._ratio, self._every, self._log_x, self._log_y)
+        return (
+            *(button.isChecked() for button in buttons),
+            *(entry.isChecked() for entry in self._legend.values()),
+            self._published.currentIndex(), selection.frequency, theme.current().name,
+        )  # fmt: skip
+
+    def _draw_curves(self, answer: LossAndProgress, selection: Selection) -> None:
+        assert selection.run is not None
+        config, progress = selection.run.config, answer.progress
         pinned = progress.pinned if progress is not None else None
-        keys = " ".join(str(k) for k in pinned.keys) if pinned is not None else ""
-        has_basis = progress is not None and pinned is not None and not progress.no_basis
-        when = f"epoch {epoch_text(pinned.epoch)}" if pinned is not None else ""
-        kind = "key frequencies" if pinned is not None and pinned.final else "candidates"
-        final = pinned is None or pinned.final
-        self._keys.setVisible(has_basis)
-        self._keys.setText(f"{'keys' if final else kind} {keys}" if keys else "no key frequency yet")
-        self._keys.setToolTip(
-            f"{kind.capitalize()} {keys}, taken at {when}. Restricted and excluded loss are of this set."
-            if keys
-            else f"No frequency stands out at {when}: restricted and excluded loss of a set cannot be named yet."
-        )
-        no_basis = f"\nNo basis, so no progress measures: {progress.no_basis}" if progress and progress.no_basis else ""
-        for name, text, tip in (
-            ("train", "train", f"Mean loss on the training pairs.{no_basis}"),
-            ("test", "test", f"Mean loss on the test pairs.{no_basis}"),
-            ("restricted", "restricted, all pairs",
-             f"restricted, {keys}, all pairs (set of {when}): the logits keep only these frequencies and the mean."),
-            ("excluded", "excluded, train",
-             f"excluded, {keys}, train (set of {when}): the logits without these frequencies, on the training pairs."),
-            ("excluded_all", "excl. all, train",
-             "excluded, all frequencies, train: the logits without every frequency of the answer, on the "
-             "training pairs. This is the published curve; it needs no key frequencies."),
-            ("ratio", "test / restricted",
-             f"Test loss divided by restricted loss ({keys}, all pairs): a number without unit."),
-        ):  # fmt: skip
-            entry = self._legend[name]
-            there = name in ("train", "test") or (has_basis and self._curve(answer, name) is not None)
-            entry.setVisible(there)
-            entry.name_it(text, f"{tip}\nClick to hide or show.", self._pen(name, final))
+        self._every.setEnabled(answer.loss.train_loss_all is not None)
+        self._names = curve_names(config, progress, selection.frequency)
+        self._on_show = {name: self._curves_of(answer, name, selection.frequency) for name in LOSSES}
+        self._plots.frequency_colour = theme.frequency_colour(selection.frequency or 0, pinned.keys if pinned else ())
+        self._plots.dash(pinned is not None and not pinned.final)
+        points = self._points(answer, float(config.epochs))
+        for kind in KINDS:
+            curves = self._chosen(kind)
+            self._plots.show(kind, curves, {name: x for name, x in points.get(kind, {}).items() if name in curves})
+        self._name_entries(config.n_test, self._every_epoch(answer))
+        self._draw_phases(answer, selection)
+        self._plots.limit(float(selection.run.epochs[selection.n_checkpoints - 1]), selection.run is not self._of)
+        self._of = selection.run
+        self.set_subtitle(subtitle(config, progress, self._every_epoch(answer)))
 
-    def _write_legend(self, answer: LossAndProgress, epoch: int) -> None:
+    def _curves_of(self, answer: LossAndProgress, name: str, frequency: int | None) -> _Pair:
+        """Loss and accuracy by a name of the legend; None where it is not offered now."""
+        progress, loss = answer.progress, answer.loss
+        if name in _BOTH:
+            every = getattr(loss, f"{name}_loss_all") if self._every_epoch(answer) else None
+            return every or getattr(loss, f"{name}_loss"), getattr(loss, f"{name}_accuracy")
+        if progress is None or (progress.no_basis and name not in _MIRRORS):
+            return None, None
+        if name == "each":
+            return progress.each.get(frequency or 0), None
+        if (name == "ratio" and not self._ratio.isChecked()) or (name in _MIRRORS and not self._mirrors.isChecked()):
+            return None, None
+        return getattr(progress, name), progress.accuracy.get(name)
+
+    def _every_epoch(self, answer: LossAndProgress) -> bool:
+        return self._every.isChecked() and answer.loss.train_loss_all is not None
+
+    def _chosen(self, kind: str) -> dict[str, Curve]:
+        """What a plot is to show, by the options and the legend."""
+        hidden = _MEASURED if kind == "accuracy" and not self._accuracies.isChecked() else ()
+        found = {name: pair[KINDS.index(kind)] for name, pair in self._on_show.items() if name not in hidden}
+        return {name: x for name, x in found.items() if x is not None and self._legend[name].isChecked()}
+
+    def _points(self, answer: LossAndProgress, last: float) -> dict[str, dict[str, Curve]]:
+        """The published points as they are to stand, by the plots' names, as far as the run is to go."""
+        published, how = answer.published, self._published.currentText()
+        if self._published.isHidden() == (published is not None):
+            self._published.setVisible(published is not None)
+            self.header.fit()
+        on = published is not None and how != OFF
+        self._about_published.setVisible(on)
+        if published is None or not on:
+            return {}
+        self._about_published.setText(self._say_published(answer, published))
+        by = moved(published, how, self._t_gen(answer))
+        return {kind: {name: shifted(x, by, last) for name, x in getattr(published, kind).items()} for kind in KINDS}
+
+    def _say_published(self, answer: LossAndProgress, published: Published) -> str:
+        pinned = answer.progress.pinned if answer.progress is not None else None
+        return published_note(published, self._published.currentText(), self._t_gen(answer), pinned)
+
+    def _draw_phases(self, answer: LossAndProgress, selection: Selection) -> None:
+        progress, config = answer.progress, selection.run.config if selection.run is not None else None
+        found = None if progress is None else progress.phases
+        decays = config is None or config.weight_decay > 0
+        in_force = rule(selection.thresholds, decays)
+        spans = self._plots.show_phases(found, 0.0 if progress is None else progress.last)
+        self._strip.show_phases(spans, found, in_force)
+        self._panel.show_rule(selection.thresholds, found, in_force, decays)
+        formula = f"{self.help.formula}<br>Phases: {escape(in_force)}"
+        self.header.set_help(help_text(self.title, replace(self.help, formula=formula)))
+
+    def _name_entries(self, n_test: int, every: bool) -> None:
+        """Texts, tips and samples of the legend.  n_test : test pairs    every : train and test are of every epoch"""
+        for name, entry in self._legend.items():
+            loss, said = self._on_show[name][0], self._names[name]
+            missing = name == "test" and not n_test
+            entry.setVisible(loss is not None or missing)
+            text = "no test pairs" if missing else said.short
+            tip = f"<b>{said.full}</b><br>{said.tip}<br>Click to hide or show."
+            entry.reserve(f"{'≈' * (every and name in _BOTH)}{VALUE_ROOM}", share(1.0) * (name in _WITH_SHARE))
+            entry.name_it(text, tip, self._plots.loss.pen_of(name))
+
+    def _write_values(self, epoch: int) -> None:
         """The values at the cursor's epoch."""
         for name, entry in self._legend.items():
-            curve = self._curve(answer, name)
-            if curve is None:
-                entry.say("no such pairs" if name in ("train", "test") else "")
+            loss, accuracy = self._on_show[name]
+            if loss is None:
+                entry.say("")
                 continue
-            if name in _MEASURES:
-                value = value_at(curve, epoch)
-                entry.say("…" if value is None else f"{value:.3g}")
-                continue
-            text = f"{curve.values[_index(curve, epoch)]:.3g}"
-            accuracy = getattr(answer.loss, f"{name}_accuracy")
-            after = "" if accuracy is None else f" · {100 * accuracy.values[_index(accuracy, epoch)]:.1f} % right"
+            i, exact = nearest(loss, epoch)
+            text = value_text(float(loss.values[i]))
+            if not exact:  # thinned, or not measured yet
+                text = f"≈{text}" if name in _BOTH else "…"
+            after = ""
+            if accuracy is not None and name in _WITH_SHARE:
+                i, exact = nearest(accuracy, epoch)
+                after = share(float(accuracy.values[i])) if exact else ""
             entry.say(text, after)
 
-    def _curve(self, answer: LossAndProgress, name: str) -> Curve | None:
-        if name in ("train", "test"):
-            found: Curve | None = getattr(answer.loss, f"{name}_loss{'_all' if self._every.isChecked() else ''}")
-        elif answer.progress is None or (name == "ratio" and not self._ratio.isChecked()):
-            found = None
-        else:
-            found = getattr(answer.progress, name)
-        return found
-
-    def _pen(self, name: str, final: bool) -> QPen:
-        """Candidates are dashed; the curve without every frequency is thinner."""
-        made = pen(getattr(theme.current(), name), 2 if name in ("train", "test", "restricted", "excluded") else 1.4)
-        if name == "ratio":
-            made.setStyle(Qt.PenStyle.DotLine)
-        elif name in ("restricted", "excluded") and not final:
-            made.setStyle(Qt.PenStyle.DashLine)
-        return made
-
-    def _move_cursors(self, epoch: int) -> None:
-        for cursor in self._cursors:
-            blocked = QSignalBlocker(cursor)
-            cursor.setValue(self._place(epoch))
-            blocked.unblock()
-
-    def _put(self, item: Any, curve: Curve | None, log_y: bool) -> None:
-        if curve is None:
-            item.setData([], [])
-            return
-        x, y = curve.epochs, curve.values
-        if self._log_x.isChecked():
-            x, y = np.log10(np.maximum(x, 0.5)), y
-        if log_y:
-            y = np.log10(np.maximum(y, 1e-300))
-        item.setData(x, y)
-
-    def _place(self, epoch: float) -> float:
-        return float(np.log10(max(epoch, 0.5))) if self._log_x.isChecked() else float(epoch)
-
-    def _epoch(self, place: float) -> float:
-        return 10**place if self._log_x.isChecked() else place
+    # -- options and the pointer ---------------------------------------------------------------------------
 
     def _rescale(self) -> None:
-        for widget in (self._loss, self._accuracy):
-            widget.getPlotItem().getAxis("bottom").setLogMode(self._log_x.isChecked())
-        self._loss.getPlotItem().getAxis("left").setLogMode(self._log_y.isChecked())
+        self.ensure_built()
+        self._plots.set_scales(self._log_x.isChecked(), self._log_y.isChecked())
         self.redraw()
-        self._loss.getViewBox().enableAutoRange()
+        self._strip.update()
 
-    # -- clicks --------------------------------------------------------------------------------------------
+    def _show_thresholds(self) -> None:
+        if self._content is not None:
+            self._arrange()
 
-    def _dragged(self, cursor: Any) -> None:
-        self._go(self._epoch(cursor.value()))
+    def _arrange(self) -> None:
+        self._strip.tell_outcome(not self._thresholds.isChecked())
+        self._handles.set_shown(self._thresholds.isChecked())
+        self._panel.setVisible(self._thresholds.isChecked())
 
-    def _clicked(self, event: Any, widget: Any) -> None:
-        box = widget.getViewBox()
-        if event.double():
-            self._loss.getViewBox().enableAutoRange()
-        elif event.button() == Qt.MouseButton.LeftButton and box.sceneBoundingRect().contains(event.scenePos()):
-            self._go(self._epoch(box.mapSceneToView(event.scenePos()).x()))
+    def _move_threshold(self, name: str, value: float) -> None:
+        self.session.select(thresholds=replace(self.session.selection.thresholds, **{name: value}))
 
-    def _go(self, epoch: float) -> None:
-        selection = self.session.selection
-        if selection.run is not None and selection.n_checkpoints:
-            epochs = selection.run.epochs[: selection.n_checkpoints]
-            self.session.scrub(int(np.abs(epochs - epoch).argmin()))
+    def _t_gen(self, answer: LossAndProgress) -> int | None:
+        found = None if answer.progress is None else answer.progress.phases
+        return None if found is None else found.t_gen
 
-    def _hovered(self, at: Any, widget: Any) -> None:
-        box = widget.getViewBox()
-        if self._shown is None or not box.sceneBoundingRect().contains(at):
+    def _point_at(self, kind: str, at: tuple[float, float] | None) -> None:
+        """Read out the checkpoint nearest to the pointer, the curve nearest to it first."""
+        found = [] if at is None or self._drawn is None else self._plots.under(kind, *at)
+        there = next((point.epoch for point in found if not point.published), None)
+        if there is None:
             self.read_out("")
             return
-        epoch = max(0.0, self._epoch(box.mapSceneToView(at).x()))
-        answer: LossAndProgress = self._shown[1]
-        said: list[str] = []
-        there = epoch
-        for name, entry in self._legend.items():
-            of_accuracy = widget is self._accuracy
-            if not entry.isChecked() or (of_accuracy and name in _MEASURES):
-                continue
-            curve = getattr(answer.loss, f"{name}_accuracy") if of_accuracy else self._curve(answer, name)
-            if curve is None or not len(curve.epochs):
-                continue
-            nearest = int(np.abs(curve.epochs - epoch).argmin())
-            if name in ("train", "test"):
-                there = float(curve.epochs[nearest])
-            elif curve.epochs[nearest] != there:
-                continue  # not measured there yet
-            value, what = curve.values[nearest], name.replace("_", " ")
-            said.append(f"{what} {100 * value:.1f} %" if of_accuracy else f"{what} {value:.3g}")
-        if said:
-            phase = self._strip.phase_at(there)
-            self.read_out(f"epoch {epoch_text(there)} · {f'{phase} · ' if phase else ''}" + ", ".join(said))
+        words = [self._said(kind, point) for point in found] + [self._strip.phase_at(there)]
+        self.read_out(f"epoch {epoch_text(there)}: {' · '.join(word for word in words if word)}")
+
+    def _said(self, kind: str, point: Under) -> str:
+        value = f"{100 * point.value:.1f} %" if kind == "accuracy" else value_text(point.value)
+        unit = "" if kind == "accuracy" or point.name == "ratio" else " nats"
+        if not point.published:
+            return f"{self._names[point.name].short} {value}{unit}"
+        answer = self._drawn
+        assert answer is not None
+        assert answer.published is not None
+        by = moved(answer.published, self._published.currentText(), self._t_gen(answer))
+        return f"published {point.name.replace('_', ' ')} {value}{unit} (its epoch {epoch_text(point.epoch - by)})"
+
+    # -- export --------------------------------------------------------------------------------------------
+
+    def tables(self, answer: LossAndProgress, selection: Selection) -> list[Table]:
+        """What is drawn, a table each for losses, accuracies and published points."""
+        made = []
+        for kind, unit in zip(KINDS, (" (nats)", " (share right)"), strict=True):
+            for published in (False, True):
+                curves = {
+                    f"{f'published {name}' if published else self._names[name].full}{unit * (name != 'ratio')}": curve
+                    for name, curve in self._plots.drawn(kind, published).items()
+                }
+                if curves:
+                    made.append(_table(f"published-{kind}" if published else kind, curves))
+        return made
+
+    def describe(self, answer: LossAndProgress, selection: Selection) -> str:
+        assert selection.run is not None
+        config, progress = selection.run.config, answer.progress
+        logits = f"{config.p} logits"
+        if self._every_epoch(answer):
+            logits = f"{config.p + 1} logits (train, test) and {config.p} (measures)"
+        drawn = [self._names[name].full for name in self._plots.drawn("loss")]
+        said = [f"Mean cross-entropy (nats) over {logits}, and accuracy, over training: {'; '.join(drawn)}."]
+        said.append(set_sentence(progress))
+        if progress is not None and progress.phases is not None:
+            decays = config.weight_decay > 0
+            said.append(f"Phases: {outcome(progress.phases)}. {rule(selection.thresholds, decays)}")
+        if answer.published is not None and self._published.currentText() != OFF:
+            said.append(self._say_published(answer, answer.published))
+        return " ".join(part for part in said if part)
 
 
-def _index(curve: Curve, epoch: float) -> int:
-    return min(int(np.searchsorted(curve.epochs, epoch)), len(curve.epochs) - 1)
+def share(accuracy: float) -> str:
+    """An accuracy after a loss; thin spaces."""
+    return f"\u2009·\u2009{100 * accuracy:.1f}\u2009%"
 
 
-def value_at(curve: Curve, epoch: float) -> float | None:
-    """The value at exactly that epoch; None where it is not measured."""
-    i = _index(curve, epoch)
-    return float(curve.values[i]) if curve.epochs[i] == epoch else None
-
-
-@dataclass(frozen=True)
-class Span:
-    """A phase from epoch to epoch.  open : it has not ended; `end` is the last epoch known"""
-
-    name: str
-    begin: float
-    end: float
-    open: bool
-
-
-def spans(found: Phases, last: float) -> list[Span]:
-    """The phases in their order, up to the last epoch that is measured; none has a part in the future."""
-    made: list[Span] = []
-    begin = 0.0
-    for name, end in zip(_PHASES, (found.memorisation_end, found.circuit_end, found.cleanup_end), strict=True):
-        until = last if end is None else min(float(end), last)
-        if until > begin:
-            made.append(Span(name, begin, until, end is None))
-            begin = until
-        if end is None:
-            break
-    return made
-
-
-class PhaseStrip(QWidget):
-    """The names of the phases on top of their bands."""
-
-    HEIGHT = 17
-
-    def __init__(self, plot: Any) -> None:
-        super().__init__()
-        self._plot = plot
-        self._spans: list[Span] = []
-        self._place: Callable[[float], float] = float
-        self.setFixedHeight(self.HEIGHT)
-        self.setObjectName("loss.phases")
-        self.setAccessibleName("Phases of training")
-        self.setVisible(False)
-        plot.getViewBox().sigXRangeChanged.connect(lambda *_: self.update())
-        plot.getViewBox().sigResized.connect(lambda *_: self.update())
-
-    def show_spans(self, found: list[Span], place: Callable[[float], float]) -> None:
-        self._spans, self._place = found, place
-        self.setVisible(bool(found))
-        lines = [
-            f"{s.name}: epochs {epoch_text(s.begin)} to {epoch_text(s.end)}{', not over yet' if s.open else ''}"
-            for s in found
-        ]
-        self.setToolTip("\n".join(lines))
-        self.setAccessibleDescription(". ".join(lines))
-        self.update()
-
-    def phase_at(self, epoch: float) -> str:
-        return next((s.name for s in self._spans if s.begin <= epoch <= s.end), "")
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        look, painter = theme.current(), QPainter(self)
-        font = QFont(self.font())
-        font.setPixelSize(11)
-        painter.setFont(font)
-        box = self._plot.getViewBox()
-        frame = box.sceneBoundingRect()
-        for span in self._spans:
-            colour = look.phases[_PHASES.index(span.name)]
-            ends = [
-                self._plot.mapFromScene(box.mapViewToScene(QPointF(self._place(e), 0))).x()
-                for e in (span.begin, span.end)
-            ]
-            left, right = max(ends[0], round(frame.left())), min(ends[1], round(frame.right()))
-            if right <= left:
-                continue
-            area = QRectF(left, 0, right - left, self.height())
-            painter.fillRect(area, QColor(colour))
-            painter.setPen(QColor(look.muted))
-            if QFontMetrics(font).horizontalAdvance(span.name) + 6 <= area.width():
-                painter.drawText(area.adjusted(4, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter, span.name)
-
-
-class LegendEntry(QAbstractButton):
-    """A line's sample, its name and its value; a click hides or shows the curve."""
-
-    HEIGHT = 19
-    _SAMPLE = 12
-
-    def __init__(self, name: str) -> None:
-        super().__init__()
-        self._pen, self._value, self._after = QPen(), "", ""
-        self.setStyleSheet(SMALL)
-        self.setCheckable(True)
-        self.setChecked(True)
-        self.setObjectName(f"loss.legend.{name}")
-        self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self.setCursor(Qt.CursorShape.PointingHandCursor)
-
-    def name_it(self, text: str, tip: str, line: QPen) -> None:
-        self._pen = line
-        if text != self.text():
-            self.setText(text)
-            self.setAccessibleName(text)
-            self.updateGeometry()
-        self.setToolTip(tip)
-        self.update()
-
-    def say(self, value: str, after: str = "") -> None:
-        """value : in bold"""
-        if (value, after) != (self._value, self._after):
-            self._value, self._after = value, after
-            self.setAccessibleDescription(f"{value}{after}")
-            self.updateGeometry()
-            self.update()
-
-    def _bold(self) -> QFont:
-        font = QFont(self.font())
-        font.setWeight(QFont.Weight.DemiBold)
-        return font
-
-    def _parts(self) -> list[tuple[str, QFont]]:
-        return [(f"{self.text()} ", self.font()), (self._value, self._bold()), (self._after, self.font())]
-
-    def sizeHint(self) -> QSize:
-        width = sum(QFontMetrics(font).horizontalAdvance(text) for text, font in self._parts())
-        room = QFontMetrics(self._bold()).horizontalAdvance("8.8e-08")  # so that the rest stands still while scrubbing
-        width += max(0, room - QFontMetrics(self._bold()).horizontalAdvance(self._value))
-        return QSize(self._SAMPLE + 6 + width + 4, self.HEIGHT)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        look, painter = theme.current(), QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        if self.hasFocus():
-            painter.setPen(QColor(look.accent))
-            painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)
-        on, middle = self.isChecked(), self.height() / 2
-        sample = QPen(self._pen)
-        sample.setWidthF(2.5 if self._pen.widthF() >= 2 else 1.6)
-        if not on:
-            sample.setColor(QColor(look.faint))
-        painter.setPen(sample)
-        painter.drawLine(QPointF(1, middle), QPointF(self._SAMPLE - 1, middle))
-        x = self._SAMPLE + 6
-        for text, font in self._parts():
-            painter.setFont(font)
-            painter.setPen(QColor(look.faint if not on else look.text if text == self._value else look.muted))
-            painter.drawText(QRect(x, 0, self.width(), self.height()), Qt.AlignmentFlag.AlignVCenter, text)
-            x += QFontMetrics(font).horizontalAdvance(text)
-
-
-class _Flow(QLayout):
-    """Left to right, and on to the next line where there is no room."""
-
-    GAP = 8
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._items: list[QLayoutItem] = []
-
-    def addItem(self, item: QLayoutItem) -> None:
-        self._items.append(item)
-
-    def count(self) -> int:
-        return len(self._items)
-
-    def itemAt(self, index: int) -> QLayoutItem | None:
-        return self._items[index] if 0 <= index < len(self._items) else None
-
-    def takeAt(self, index: int) -> QLayoutItem | None:
-        return self._items.pop(index) if 0 <= index < len(self._items) else None
-
-    def hasHeightForWidth(self) -> bool:
-        return True
-
-    def heightForWidth(self, width: int) -> int:
-        return self._place(QRect(0, 0, width, 0), False)
-
-    def setGeometry(self, rect: QRect) -> None:
-        super().setGeometry(rect)
-        self._place(rect, True)
-
-    def sizeHint(self) -> QSize:
-        return self.minimumSize()
-
-    def minimumSize(self) -> QSize:
-        shown = [item.sizeHint() for item in self._items if not item.isEmpty()]
-        return QSize(max((s.width() for s in shown), default=0), max((s.height() for s in shown), default=0))
-
-    def _place(self, rect: QRect, move: bool) -> int:
-        """-> height"""
-        x, y, line = rect.x(), rect.y(), 0
-        for item in self._items:
-            if item.isEmpty():
-                continue
-            size = item.sizeHint()
-            if line and x + size.width() > rect.right() + 1:
-                x, y, line = rect.x(), y + line, 0
-            if move:
-                item.setGeometry(QRect(x, y, size.width(), size.height()))
-            x, line = x + size.width() + self.GAP, max(line, size.height())
-        return y + line - rect.y()
+def _table(name: str, curves: dict[str, Curve]) -> Table:
+    """Curves in columns; an empty cell where one has no point."""
+    epochs = np.unique(np.concatenate([curve.epochs for curve in curves.values()]))
+    columns: dict[str, Any] = {"epoch": epochs.astype(np.int64) if np.all(epochs == epochs.astype(int)) else epochs}
+    for header, curve in curves.items():
+        columns[header] = np.full(len(epochs), np.nan)
+        columns[header][np.searchsorted(epochs, curve.epochs)] = curve.values
+    return Table(name, columns)

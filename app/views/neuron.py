@@ -1,311 +1,99 @@
-"""One neuron, large."""
+"""One neuron, large: what it computes, what it writes, and its life."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from PySide6.QtCore import QObject, QRectF, Qt, Signal
-from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtCore import QSignalBlocker, Qt
+from PySide6.QtGui import QAction, QColor, QGuiApplication
+from PySide6.QtWidgets import QWidget
 
 from app import theme
-from app.compute import Answer, Compute, Query
-from app.session import NeuronId, Selection
-from app.views.base import ElidedLabel, View, label, toggle
-from app.views.plots import SquarePlot, dress, epoch_text, on_leave, pen, plot_widget
-from app.views.spectrum import relabel
-from engine.analysis.characters import Characters, NoBasis, characters
-from engine.analysis.embedding import key_frequencies
-from engine.analysis.neuron import (
-    DIRECT_ONLY,
-    NeuronBiography,
-    NeuronReport,
-    NeuronWave,
-    neuron_biography,
-    neuron_report,
-    neuron_wave,
-)
-from engine.analysis.wall import by_frequencies, unwrapping, wall_layout
-from engine.fourier import spectrum_2d
-from engine.runfile import Run
-from engine.tasks import TASKS
+from app.compute import Query
+from app.export import Table, matrix_table
+from app.session import Selection
+from app.views.base import Help, TracedView, toggle
+from app.views.biography import Life, thumbnail_steps
+from app.views.neuron_facts import FACTS, card, facts, has_phase, life_text, name_of, sentence
+from app.views.neuron_page import SIDE, WIDE_SIDE, Page
+from app.views.plots import epoch_text, on_leave, pen
+from engine.analysis.measures import pair_sets
+from engine.analysis.neuron_page import NeuronPicture, neuron_picture
+from engine.analysis.wall import unwrapping
 
-Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-CLEAR = 0.5  # FVE below which a phase says nothing (science 2.13)
-NOT_KNOWN = "—"
-FACTS = {
-    "phase": ("reads φ", "Phase of the wave it reads: cos(w(a ± b) + φ). — where k explains less than half of it"),
-    "peak": ("peak at", "The answer nearest to the top of the wave it reads"),
-    "output_phase": ("writes ψ", "Phase of the wave it writes into the logits: cos(wc + ψ)"),
-    "output_peak": ("peak at", "The logit nearest to the top of the wave it writes"),
-    "misalignment": ("D = ψ − φ", "Misalignment: 0° where it writes what it reads"),
-    "vote": ("vote", "Its part of the logits' coefficient of cos w(a ± b − c), by the direct path"),
-    "fit": ("fit R²", "Of its degree-2 polynomial in cos and sin of wa and wb (paper, sec. 4.4); “fit” shows it"),
-    "settled": ("settled", "First checkpoint's epoch from which its best frequency never changes"),
-    "committed": ("committed", "First checkpoint's epoch from which its frequency explains 85 % or more of it"),
-}
-_SIDE, _WIDE = 152, 176  # pixels, of the column of facts (of several layers): nothing moves while scrubbing
 
 
-@dataclass(frozen=True, eq=False)
-class NeuronPicture:
-    """One neuron at a checkpoint, ready to draw.
-
-    wave : in the task's basis; where it has none, of the residues as they stand
-    elements : (n,) residues in the order of the cycle
-    spectrum : (n // 2 + 1, n // 2 + 1) norm of the 2-D Fourier coefficients by frequency of a and of b, centred
-    limit, writes_limit : largest activation and largest logit written, at the checkpoint that fixes order and colours
-    settled_frequency, keys : its frequency and the run's key frequencies there
-    """
-
-    report: NeuronReport
-    wave: NeuronWave
-    elements: Ints
-    spectrum: Floats
-    limit: float
-    writes_limit: float
-    settled_frequency: int
-    keys: tuple[int, ...]
-
-
-def neuron_picture(run: Run, step: int, layout_step: int, layer: int, index: int) -> NeuronPicture:
-    """What the pane shows, float64 (paper, fig. 4b and sec. 4.3)."""
-    try:
-        basis = characters(run.config)
-    except NoBasis:
-        basis = _as_they_stand(run.config.p)
-    report, then = neuron_report(run, step, layer, index), neuron_report(run, layout_step, layer, index)
-    waves = [r.wave or neuron_wave(basis, r.activation, None) for r in (report, then)]
-    settled, keys = waves[1].frequency, key_frequencies(run, layout_step) if basis.generator else ()
-    if basis.generator is None:
-        layout = wall_layout(run, layout_step, layer)  # the axes and colours of the wall
-        settled, keys = int(layout.frequency[index]), layout.keys
-    grid = basis.grid(report.activation.reshape(-1))
-    return NeuronPicture(
-        report=report,
-        wave=waves[0],
-        elements=basis.elements,
-        spectrum=by_frequencies(spectrum_2d(grid - grid.mean())),
-        limit=float(then.activation.max()) or 1.0,
-        writes_limit=float(np.abs(then.writes).max()),
-        settled_frequency=settled,
-        keys=keys,
-    )
-
-
-def _as_they_stand(p: int) -> Characters:
-    return Characters(p, p, 1, np.arange(p), None, np.arange(p * p))
-
-
-def neuron_life(run: Run, layer: int, index: int, start: int, stop: int) -> NeuronBiography:
-    """Some checkpoints of a neuron's biography."""
-    return neuron_biography(run, layer, index, range(start, stop))
-
-
-class Life(QObject):
-    """Since when a neuron has its frequency: looked up from the last checkpoint back, while nobody waits for anything.
-
-    settled, committed : as in `NeuronBiography`, once `known`     trouble : why it cannot be known
-    """
-
-    changed = Signal()
-
-    def __init__(self, compute: Compute, parent: QObject) -> None:
-        super().__init__(parent)
-        self.compute = compute
-        self._who: tuple[Run, int, int, int] | None = None
-        self._query: Query | None = None
-        self._running = False
-        self._begin(0)
-        compute.answered.connect(self._receive)
-
-    @property
-    def known(self) -> bool:
-        return bool(self.trouble) or not self._left or not (self._settling or self._committing)
-
-    def look_at(self, run: Run, n_checkpoints: int, neuron: NeuronId) -> None:
-        """Begin with another neuron; go on if it is the same."""
-        who = (run, n_checkpoints, *neuron)
-        if who == self._who and who[0] is run:
-            return
-        self._who = who
-        self._begin(n_checkpoints)
-        try:
-            characters(run.config)
-        except NoBasis as error:
-            self.trouble = str(error)
-        self._go_on()
-
-    def _begin(self, left: int) -> None:
-        self._query, self._left = None, left  # checkpoints still to look at
-        self._settling = self._committing = True  # whether it held at all checkpoints looked at
-        self._frequency: int | None = None  # at the last one
-        self.settled: int | None = None
-        self.committed: int | None = None
-        self.trouble = ""
-
-    def _go_on(self) -> None:
-        """Ask for the next part, unless someone else is waiting: then after their answer."""
-        if self._running or self._who is None:
-            return  # inside an answer from the cache
-        self._running = True
-        while self._query is None and not self.known:
-            run, _, layer, index = self._who
-            quick = run.config.n_layers == 1 and not run.config.layer_norm
-            query = Query(neuron_life, (run, layer, index, max(0, self._left - (4 if quick else 1)), self._left))
-            if self.compute.busy and not self.compute.knows(query):
-                break
-            self._query = query
-            self.compute.ask(self, query)
-        self._running = False
-
-    def _receive(self, query: Query, answer: Answer) -> None:
-        if query == self._query:
-            self._query = None
-            if answer.error is not None:
-                self.trouble = str(answer.error)
-            else:
-                self._put_before(answer.value)
-                self._left = query.args[3]  # type: ignore[assignment]
-            if self.known:
-                self.changed.emit()
-        self._go_on()
-
-    def _put_before(self, part: NeuronBiography) -> None:
-        """Join the checkpoints just before those looked at."""
-        if self._frequency is None:
-            self._frequency = int(part.frequency[-1])
-        if self._settling and part.frequency[-1] == self._frequency and part.settled is not None:
-            self.settled = part.settled
-        if self._committing and part.committed is not None:
-            self.committed = part.committed
-        self._settling = self.settled == part.epochs[0]
-        self._committing = self.committed == part.epochs[0]
-
-
-class NeuronView(View):
-    """Heat map over (a, b), facts, variance by frequency and 2-D Fourier spectrum of the selected neuron."""
+class NeuronView(TracedView):
+    """Map over (a, b) and its fit, facts, variance by frequency, logits written, phases and life of a neuron."""
 
     name = "neuron"
     title = "Neuron"
     about = (
-        "Activation of one neuron for every pair, its frequency and the fraction of variance explained (FVE) by that "
-        "frequency's linear and quadratic terms (paper, sec. 4.3). The lower right map shows its 2-D Fourier spectrum."
+        "Activation of one neuron for every pair beside the degree-2 polynomial of its frequency, what it reads and "
+        "writes, and its life over training (paper, sec. 4.3 and 4.4)."
+    )
+    help = Help(
+        see="The selected neuron's activation for every pair (a down, b across, axes unwrapped by its frequency as on "
+        "the wall) beside the <i>degree-2 polynomial</i> fitted to it; the share of its variance at every frequency; "
+        "what one unit of it adds to each logit; the phases of both waves on a dial; and below, its life: the map at "
+        "some checkpoints, and a band as high as FVE in the best frequency's colour.",
+        look_for="A settled neuron is explained by one frequency (FVE ≥ 0.85) and its fit looks like the truth. It "
+        "reads cos(w(a + b) + φ) and writes cos(wc + ψ) with the same phase: the hands lie on each other, D is a "
+        "degree or two. Its vote is then positive: it raises the logit of the right answer.",
+        wrong="A phase means nothing where the frequency explains less than half (—). <i>Settled</i> and "
+        "<i>committed</i> are judged at the checkpoints there are; of a run in training they hold “so far”. Votes are "
+        "by the direct path W<sub>out</sub>W<sub>U</sub> of the last layer only.",
+        formula="φ = arg Σ<sub>a,b</sub> N(a, b) e<sup>−iw(a+b)</sup>, ψ = arg Σ<sub>c</sub> W<sub>L</sub>[c, n] "
+        "e<sup>−iwc</sup>, D = ψ − φ, vote = (2/p³)|N̂||Ŵ| cos D; fit: the constant and the eight products of 1, cos, "
+        "sin of wa and wb. Settled: from there the best frequency never changes; committed: FVE stays ≥ 0.85.",
+        paper="Figure 4b (maps), sections 4.3 (frequency, FVE) and 4.4 (degree-2 polynomials)",
     )
 
     def options(self) -> list[QWidget]:
-        return [self._natural, self._hold]
-
-    def build(self) -> QWidget:
-        self._make_buttons()
-        self._make_plots()
-        self._life = Life(self.compute, self)
-        self._life.changed.connect(self._tell_life)
-        content = QWidget()
-        grid = QGridLayout(content)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setSpacing(4)
-        self._headline = label("", "big")
-        self._sentence = ElidedLabel("")
-        self._sentence.setProperty("role", "muted")
-        self._sentence.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        head = QHBoxLayout()
-        head.setSpacing(12)
-        head.addWidget(self._headline)
-        head.addWidget(self._sentence, 1)
-        upper = QHBoxLayout()
-        upper.addWidget(SquarePlot(self._map, beside=64), 1)
-        upper.addWidget(self._fact_column())
-        grid.addLayout(head, 0, 0, 1, 2)
-        grid.addLayout(upper, 1, 0, 1, 2)
-        grid.addWidget(self._shares, 2, 0)
-        grid.addWidget(self._written, 2, 0)
-        grid.addWidget(SquarePlot(self._fourier), 2, 1)
-        grid.setRowStretch(1, 7)
-        grid.setRowStretch(2, 4)
-        grid.setColumnStretch(0, 3)
-        grid.setColumnStretch(1, 2)
-        self._choose_lower()
-        self.restyle()
-        return content
-
-    def _make_buttons(self) -> None:
         self._natural = toggle("natural order", "neuron.natural", "Axes in natural order instead of k·a mod p")
         self._hold = toggle(
             "hold colours", "neuron.hold",
             "Hold the colour limits of the checkpoint that orders the wall; otherwise each checkpoint has its own",
             checked=True,
         )  # fmt: skip
-        self._fit = toggle("fit", "neuron.fit", "Show the fitted degree-2 polynomial in place of the activation")
-        self._logits = toggle(
-            "logits", "neuron.logits",
-            "Show what one unit of activation adds to each logit, by the direct path, in place of the variances",
-        )  # fmt: skip
-        for button in (self._natural, self._hold, self._fit):
+        for button in (self._natural, self._hold):
             button.toggled.connect(self.redraw)
-        self._logits.toggled.connect(self._choose_lower)
+        return [self._natural, self._hold]
 
-    def _make_plots(self) -> None:
-        self._map = plot_widget("a", "b")
-        self._image = pg.ImageItem(autoDownsample=False)
-        self._map.addItem(self._image)
-        self._bar = pg.ColorBarItem(values=(0, 1), width=12, interactive=False, colorMap=theme.colour_map())
-        self._bar.setImageItem(self._image, insert_in=self._map.getPlotItem())
-        self._shares = plot_widget("variance", "frequency k")
-        self._bars = pg.BarGraphItem(x=[], height=[], width=0.8)
-        self._shares.addItem(self._bars)
-        self._shares.setYRange(0, 1.06, padding=0)
-        self._written = plot_widget("logit", "c")
-        self._curve = self._written.plot([], [])
-        self._written.setAccessibleName("What it writes to the logits")
-        self._fourier = plot_widget("k of a", "k of b")
-        self._coefficients = pg.ImageItem()
-        self._coefficients.setLookupTable(theme.colour_table("magma"))
-        self._fourier.addItem(self._coefficients)
-        self._written.getPlotItem().getAxis("left").enableAutoSIPrefix(False)
-        for widget in (self._shares, self._written):
-            widget.getPlotItem().getAxis("left").setWidth(SquarePlot.LEFT)
-            widget.getPlotItem().getAxis("bottom").setHeight(SquarePlot.BOTTOM)
-        for widget in (self._map, self._shares, self._written, self._fourier):
-            widget.setMouseEnabled(x=False, y=False)
-            widget.scene().sigMouseMoved.connect(lambda at, w=widget: self._hovered(at, w))
+    def build(self) -> QWidget:
+        self._page = page = Page()
+        self._life = Life(self.compute, self)
+        self._life.changed.connect(self._tell_life)
+        self.tracing.progressed.connect(self._tell_life)
+        self._answer_line = pg.InfiniteLine(angle=90, movable=False)
+        page.written.addItem(self._answer_line, ignoreBounds=True)
+        for shown in (page.map, page.fit_map):
+            shown.hovered.connect(self._map_hovered)
+            shown.clicked.connect(self._pair_clicked)
+        page.spectrum.hovered.connect(self._spectrum_hovered)
+        for widget, hovered in ((page.shares, self._shares_hovered), (page.written, self._written_hovered)):
+            widget.scene().sigMouseMoved.connect(partial(self._over, widget, hovered))
             on_leave(widget, lambda: self.read_out(""))
-        self._shares.scene().sigMouseClicked.connect(self._clicked)
+        page.shares.scene().sigMouseClicked.connect(self._share_clicked)
+        page.strip.wanted.connect(self.session.scrub)
+        page.strip.hovered.connect(self._life_hovered)
+        page.walked.connect(self.walk)
+        page.arranged.connect(self.redraw)
+        page.number.valueChanged.connect(self._go_to)
+        self._copy = QAction("Copy neuron card", self)
+        self._copy.setShortcut("Ctrl+Shift+C")
+        self._copy.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+        self._copy.triggered.connect(self.copy_card)
+        self.addAction(self._copy)
+        self.restyle()
+        return page
 
-    def _fact_column(self) -> QWidget:
-        """Names and values; below them what can be shown instead."""
-        self._column = column = QWidget()
-        rows = QGridLayout()
-        rows.setHorizontalSpacing(8)
-        rows.setVerticalSpacing(1)
-        rows.setColumnStretch(1, 1)
-        self._values: dict[str, QLabel] = {}
-        for row, (key, (name, tip)) in enumerate(FACTS.items()):
-            shown, value = label(name, "muted"), label("", "")
-            value.setObjectName(f"neuron.{key}")
-            value.setAccessibleName(name)
-            for part in (shown, value):
-                part.setToolTip(tip)
-            rows.addWidget(shown, row, 0)
-            rows.addWidget(value, row, 1)
-            self._values[key] = value
-        buttons = QHBoxLayout()
-        buttons.setSpacing(4)
-        buttons.addWidget(self._fit)
-        buttons.addWidget(self._logits)
-        buttons.addStretch(1)
-        whole = QVBoxLayout(column)
-        whole.setContentsMargins(0, 0, 0, 0)
-        whole.setSpacing(4)
-        whole.addLayout(rows)
-        whole.addLayout(buttons)
-        whole.addStretch(1)
-        return column
+    # -- query and draw ------------------------------------------------------------------------------------
 
     def query(self, selection: Selection) -> Query | None:
         if not selection.neurons:
@@ -314,92 +102,137 @@ class NeuronView(View):
         return Query(neuron_picture, (selection.run, selection.step, selection.layout_step, layer, index))
 
     def draw(self, answer: NeuronPicture, selection: Selection) -> None:
-        neuron, wave = selection.neurons[0], answer.wave
-        self._title.setText(_name(neuron, selection))
-        self._headline.setText(f"k = {wave.frequency}" if wave.frequency else "dead")
-        self._headline.setStyleSheet(f"color: {self._colour(wave.frequency, answer).name()}")
+        neuron, wave, page = selection.neurons[0], answer.wave, self._page
+        assert selection.run is not None
+        self._title.setText(name_of(neuron, selection))
+        blocked = QSignalBlocker(page.number)
+        page.number.setRange(0, selection.run.config.d_mlp - 1)
+        page.number.setValue(neuron[1])
+        blocked.unblock()
+        page.headline.setText(f"k = {wave.frequency}" if wave.frequency else "dead")
+        page.headline.setStyleSheet(f"color: {self._colour(wave.frequency, answer).name()}")
         brightest = float(answer.report.activation.max())
         limit = answer.limit if self._hold.isChecked() else brightest or 1.0
         over = f" · brightest {brightest:.2g}, clipped" if brightest > 1.5 * limit else ""
-        self._sentence.setText(_sentence(answer) + over)
-        self._sentence.setToolTip(answer.report.no_basis or self._sentence.text())
+        page.sentence.setText(sentence(answer, selection) + over)
+        page.sentence.setToolTip(answer.report.no_basis or page.sentence.text())
         for key, text in facts(answer, selection).items():
-            self._values[key].setText(text)
-        self._values["vote"].setToolTip(answer.report.no_vote or FACTS["vote"][1])
-        assert selection.run is not None
-        self._column.setFixedWidth(_SIDE if selection.run.config.n_layers == 1 else _WIDE)
-        self._draw_map(answer, limit)
-        self._draw_lower(answer, selection)
-        if not selection.run.grows:
-            self._life.look_at(selection.run, selection.n_checkpoints, neuron)
+            page.values[key].setText(text)
+        page.values["vote"].setToolTip(answer.report.no_vote or FACTS["vote"][1])
+        side = SIDE if selection.run.config.n_layers == 1 else WIDE_SIDE
+        if side != page.side_width:
+            page.side_width = side
+            page.arrange()
+        self._draw_maps(answer, limit, selection)
+        self._draw_panels(answer, selection)
+        self._draw_life(selection)
+
+    def _draw_maps(self, answer: NeuronPicture, limit: float, selection: Selection) -> None:
+        page, order = self._page, self._order(answer)
+        square, axis = np.ix_(order, order), self._axis(answer)
+        for shown, values in ((page.map, answer.report.activation), (page.fit_map, answer.wave.fitted)):
+            if shown.isVisibleTo(self._page):
+                shown.show_values(values[square], 0, limit)
+                shown.name_axes(axis.format("a"), axis.format("b"))
+                shown.mark(self._cell(order, selection.pair))
+        text = "degree-2 fit" if not answer.wave.frequency else f"degree-2 fit, R² {answer.wave.r_squared:.3f}"
+        page.fit_caption.setText(text)
+
+    def _draw_panels(self, answer: NeuronPicture, selection: Selection) -> None:
+        page, wave, order = self._page, answer.wave, self._order(answer)
+        n = len(wave.by_frequency)
+        ks = np.arange(1, n + 1)
+        colours = [self._colour(k, answer, selection.frequency) for k in range(1, n + 1)]
+        page.bars.show_bars(ks, wave.by_frequency, 0.8, colours)
+        page.shares.setXRange(0.2, n + 0.8, padding=0)
+        page.name_axes("frequency k" if wave.generator is None else "character k", self._axis(answer).format("c"))
+        writes = answer.report.writes[order]
+        page.curve.setData(np.arange(len(order)), writes)
+        page.curve.setPen(pen(self._colour(wave.frequency, answer), 1.5))
+        top = max(answer.writes_limit, float(np.abs(writes).max()), 1e-9) * 1.08
+        page.written.setRange(xRange=(-0.5, len(order) - 0.5), yRange=(-top, top), padding=0)
+        self._mark_answer(order, selection)
+        top_norm = answer.spectrum_limit if self._hold.isChecked() else float(answer.spectrum.max()) or 1.0
+        if page.spectrum.isVisibleTo(page):
+            page.spectrum.show_values(answer.spectrum, 0, top_norm)
+        told = (wave.phase, wave.output_phase, wave.misalignment) if has_phase(answer) else (None, None, None)
+        page.dial.show_phases(*told, self._colour(wave.frequency, answer))
+
+    def _mark_answer(self, order: Ints, selection: Selection) -> None:
+        """Where the selected pair's answer stands among the logits."""
+        place = None
+        if selection.pair is not None and selection.run is not None:
+            config = selection.run.config
+            answer = int(pair_sets(config).labels[selection.pair[0] * config.p + selection.pair[1]])
+            found = np.flatnonzero(order == answer)
+            place = int(found[0]) if len(found) else None
+        self._answer_line.setVisible(place is not None)
+        if place is not None:
+            self._answer_line.setValue(place)
+
+    def _draw_life(self, selection: Selection) -> None:
+        run, page = selection.run, self._page
+        assert run is not None
+        n, strip = selection.n_checkpoints, self._page.strip
+        t = self.tracing
+        self._life.look_at(run, n, selection.neurons[0], t.traces if t.run is run else None)
+        steps = thumbnail_steps(n, strip.room, run.grows) if strip.room and strip.isVisibleTo(page) else ()
+        pixels = round(strip.thumbnail_side * max(1.0, self.devicePixelRatioF()))
+        self._life.show_thumbnails(steps, selection.layout_step, pixels)
         self._tell_life()
 
-    def _draw_map(self, answer: NeuronPicture, limit: float) -> None:
-        shown = answer.wave.fitted if self._fit.isChecked() else answer.report.activation
-        order = self._order(answer)
-        n = len(order)
-        self._image.setImage(shown[np.ix_(order, order)].astype(np.float32), autoLevels=False)
-        self._image.setRect(QRectF(-0.5, -0.5, n, n))
-        self._bar.setLevels((0, limit))
-        self._map.setRange(QRectF(-0.5, -0.5, n, n), padding=0)
-        axis = self._axis(answer)
-        relabel(self._map, "left", axis.format("a"))
-        relabel(self._map, "bottom", axis.format("b"))
+    def _tell_life(self) -> None:
+        """The facts and the strip, as far as they are known."""
+        selection, life = self.session.selection, self._life
+        run, answer = selection.run, self.answer
+        if run is None or answer is None or not selection.n_checkpoints or not selection.neurons:
+            return
+        life.awaits_traces = run.reduced_precision and life.untraced and not self.tracing.trouble
+        for key, text in self._life_texts(selection).items():
+            value, tip = self._page.values[key], FACTS[key][1]
+            value.setText(text)
+            value.setToolTip(f"{tip}. {life.trouble}" if life.trouble else tip)
+        strip = self._page.strip
+        steps = thumbnail_steps(selection.n_checkpoints, strip.room, run.grows) if strip.room else ()
+        epochs = run.epochs[: selection.n_checkpoints]
+        strip.show_life(life, epochs, selection.step, steps, lambda k: self._colour(k, answer))
 
-    def _draw_lower(self, answer: NeuronPicture, selection: Selection) -> None:
-        wave, order = answer.wave, self._order(answer)
-        ks = np.arange(1, len(wave.by_frequency) + 1)
-        brushes = [self._colour(int(f), answer, selection.frequency) for f in ks]
-        self._bars.setOpts(x=ks, height=wave.by_frequency, width=0.8, brushes=brushes, pens=[None] * len(ks))
-        self._shares.setXRange(0.2, len(ks) + 0.8, padding=0)
-        relabel(self._shares, "bottom", "frequency k" if wave.generator is None else "character k")
-        writes = answer.report.writes[order]
-        self._curve.setData(np.arange(len(order)), writes)
-        self._curve.setPen(pen(self._colour(wave.frequency, answer), 1.5))
-        top = max(answer.writes_limit, float(np.abs(writes).max()), 1e-9) * 1.08
-        self._written.setRange(QRectF(-0.5, -top, len(order), 2 * top), padding=0)
-        relabel(self._written, "bottom", self._axis(answer).format("c"))
-        self._coefficients.setImage(answer.spectrum.astype(np.float32), levels=(0, float(answer.spectrum.max()) or 1))
-        n = len(answer.spectrum)
-        self._coefficients.setRect(QRectF(-0.5, -0.5, n, n))
-        self._fourier.setRange(QRectF(-0.5, -0.5, n, n), padding=0)
+    def _life_texts(self, selection: Selection) -> dict[str, str]:
+        life, grows = self._life, selection.run is not None and selection.run.grows
+        return {
+            "settled": life_text(life.settled, life.settled_known, life.trouble, grows),
+            "committed": life_text(life.committed, life.committed_known, life.trouble, grows),
+        }
 
     def _order(self, answer: NeuronPicture) -> Ints:
         """Residues from left to right: all of them in natural order, those of the cycle unwrapped."""
-        if self._natural.isChecked():
+        if self._is_natural(answer):
             return np.arange(len(answer.report.activation))
         ordered: Ints = answer.elements[unwrapping(answer.wave.n, answer.settled_frequency)]
         return ordered
 
+    def _is_natural(self, answer: NeuronPicture) -> bool:
+        return self._natural.isChecked() or answer.report.no_basis is not None
+
     def _axis(self, answer: NeuronPicture) -> str:
-        if self._natural.isChecked() or not answer.settled_frequency:
-            return "{}" if self._natural.isChecked() or answer.wave.generator is None else "log {}"
+        if self._is_natural(answer):
+            return "{}"
         log = "" if answer.wave.generator is None else "log "
+        if not answer.settled_frequency:
+            return f"{log}{{}}"
         return f"{answer.settled_frequency}·{log}{{}} mod {answer.wave.n}"
 
-    def _choose_lower(self) -> None:
-        self._shares.setVisible(not self._logits.isChecked())
-        self._written.setVisible(self._logits.isChecked())
-
-    def _tell_life(self) -> None:
-        run = self.session.selection.run
-        for key, epoch in (("settled", self._life.settled), ("committed", self._life.committed)):
-            value, tip = self._values[key], FACTS[key][1]
-            if run is not None and run.grows:
-                value.setText("…")
-                value.setToolTip(f"{tip}. Looked up when the training has ended.")
-                continue
-            trouble = self._life.trouble
-            known = NOT_KNOWN if epoch is None or trouble else epoch_text(epoch)
-            value.setText(known if self._life.known else "…")
-            value.setToolTip(f"{tip}. {trouble}" if trouble else tip)
+    @staticmethod
+    def _cell(order: Ints, pair: tuple[int, int] | None) -> tuple[int, int] | None:
+        """Row and column of a pair; None where it is left out."""
+        if pair is None:
+            return None
+        row, column = (np.flatnonzero(order == x) for x in pair)
+        return (int(row[0]), int(column[0])) if len(row) and len(column) else None
 
     def restyle(self) -> None:
-        for widget in (self._map, self._shares, self._written, self._fourier):
-            dress(widget)
-        look = theme.current()
-        self._bar.axis.setPen(pen(look.border))
-        self._bar.axis.setTextPen(pen(look.muted))
+        self._page.restyle()
+        self._answer_line.setPen(pen(theme.current().text, 1))
 
     def _why_empty(self, selection: Selection) -> str:
         if selection.run is not None and selection.n_checkpoints and not selection.neurons:
@@ -412,83 +245,127 @@ class NeuronView(View):
             return QColor(theme.current().accent)
         return theme.frequency_colour(k, answer.keys)
 
-    def _hovered(self, at: Any, widget: Any) -> None:
-        box = widget.getViewBox()
-        if self._shown is None or not box.sceneBoundingRect().contains(at):
-            self.read_out("")
-            return
-        answer: NeuronPicture = self._shown[1]
-        point, order = box.mapSceneToView(at), self._order(answer)
-        x, y = round(point.x()), round(point.y())
-        n = len(order)
-        if widget is self._shares:
-            shares = answer.wave.by_frequency
-            self.read_out(f"k = {x} · {100 * shares[x - 1]:.2f} % of variance" if 1 <= x <= len(shares) else "")
-        elif widget is self._fourier:
-            inside = 0 <= x < len(answer.spectrum) and 0 <= y < len(answer.spectrum)
-            self.read_out(f"{y} of a, {x} of b · {answer.spectrum[y, x]:.3g}" if inside else "")
-        elif widget is self._written:
-            self.read_out(f"c = {order[x]} · {answer.report.writes[order[x]]:.3g} a unit" if 0 <= x < n else "")
-        elif 0 <= x < n and 0 <= y < n:
-            a, b = int(order[y]), int(order[x])
-            active, fitted = answer.report.activation[a, b], answer.wave.fitted[a, b]
-            self.read_out(f"a = {a}, b = {b} · {active:.4g}" + (f" · fit {fitted:.4g}" if fitted == fitted else ""))
-        else:
-            self.read_out("")
+    # -- going elsewhere -----------------------------------------------------------------------------------
 
-    def _clicked(self, event: Any) -> None:
-        box = self._shares.getViewBox()
+    def walk(self, by: int) -> None:
+        """To the neighbour on the wall; of several selected, to the next of them."""
+        selection, answer = self.session.selection, self.answer
+        if not selection.neurons or answer is None:
+            return
+        chosen = selection.neurons
+        if len(chosen) > 1:
+            by %= len(chosen)
+            self.session.select(neurons=(*chosen[by:], *chosen[:by]))
+        else:
+            self.session.select(neurons=((chosen[0][0], answer.before if by < 0 else answer.after),))
+
+    def _go_to(self, index: int) -> None:
+        selection = self.session.selection
+        if selection.neurons:
+            self.session.select(neurons=((selection.neurons[0][0], index),))
+
+    def _pair_clicked(self, row: int, column: int) -> None:
+        order = self._order(self.answer)
+        pair = (int(order[row]), int(order[column]))
+        self.session.select(pair=None if pair == self.session.selection.pair else pair)
+
+    def _share_clicked(self, event: Any) -> None:
+        box = self._page.shares.getViewBox()
         if event.button() == Qt.MouseButton.LeftButton and box.sceneBoundingRect().contains(event.scenePos()):
             k = round(box.mapSceneToView(event.scenePos()).x())
             self.session.select(frequency=None if k == self.session.selection.frequency else k)
 
+    # -- values under the pointer --------------------------------------------------------------------------
 
-def facts(answer: NeuronPicture, selection: Selection) -> dict[str, str]:
-    """What the column says, by the keys of `FACTS`, but for its life."""
-    said = dict.fromkeys(("phase", "peak", "output_phase", "output_peak", "misalignment", "vote", "fit"), NOT_KNOWN)
-    wave, report = answer.wave, answer.report
-    if not wave.frequency or selection.run is None:
-        return said
-    said["fit"] = f"{wave.r_squared:.3f}"
-    if report.wave is None:
-        return said
-    if wave.fve >= CLEAR:
-        answered = TASKS[selection.run.config.operation].symbol
-        said["phase"], said["peak"] = _degrees(wave.phase), _peak(answered, wave.peak)
-        if wave.output_phase is not None:
-            said["output_phase"], said["output_peak"] = _degrees(wave.output_phase), _peak("c", wave.output_peak)
-            said["misalignment"] = _degrees(wave.misalignment, 1)
-    if report.no_vote == DIRECT_ONLY:
-        said |= dict.fromkeys(("output_phase", "misalignment", "vote"), "direct path only")
-    elif wave.vote is not None:
-        said["vote"] = f"{wave.vote:+.2g}".replace("-", "−")
-    return said
+    def _map_hovered(self, cell: tuple[int, int] | None) -> None:
+        answer: NeuronPicture | None = self.answer
+        if cell is None or answer is None:
+            self.read_out("")
+            return
+        order = self._order(answer)
+        a, b = int(order[cell[0]]), int(order[cell[1]])
+        active, fitted = answer.report.activation[a, b], answer.wave.fitted[a, b]
+        self.read_out(f"a = {a}, b = {b} · {active:.4g}" + (f" · fit {fitted:.4g}" if fitted == fitted else ""))
 
+    def _spectrum_hovered(self, cell: tuple[int, int] | None) -> None:
+        answer: NeuronPicture | None = self.answer
+        if cell is None or answer is None:
+            self.read_out("")
+        else:
+            self.read_out(f"frequency {cell[0]} of a, {cell[1]} of b · norm {answer.spectrum[cell]:.3g}")
 
-def _degrees(angle: float | None, digits: int = 0) -> str:
-    if angle is None:
-        return NOT_KNOWN
-    return f"{round(angle, digits) + 0.0:.{digits}f}°".replace("-", "−")  # + 0.0: no −0
+    def _over(self, widget: Any, tell: Any, at: Any) -> None:
+        """Pass on where the pointer is in a plot."""
+        box = widget.getViewBox()
+        inside = self.answer is not None and box.sceneBoundingRect().contains(at)
+        self.read_out(tell(round(box.mapSceneToView(at).x()), self.answer) if inside else "")
 
+    def _shares_hovered(self, k: int, answer: NeuronPicture) -> str:
+        shares = answer.wave.by_frequency
+        return f"k = {k} · {100 * shares[k - 1]:.2f} % of variance" if 1 <= k <= len(shares) else ""
 
-def _peak(what: str, peak: int | None) -> str:
-    return "several" if peak is None else f"{what} = {peak}"
+    def _written_hovered(self, place: int, answer: NeuronPicture) -> str:
+        order = self._order(answer)
+        if not 0 <= place < len(order):
+            return ""
+        return f"c = {order[place]} · {answer.report.writes[order[place]]:.3g} to the logit, a unit of activation"
 
+    def _life_hovered(self, step: int | None) -> None:
+        run, life = self.session.selection.run, self._life
+        if step is None or run is None:
+            self.read_out("")
+            return
+        epoch = int(run.epochs[step])
+        at = np.flatnonzero(life.epochs == epoch)
+        known = ""
+        if len(at):
+            k, fve = int(life.frequency[at[0]]), float(life.fve[at[0]])
+            known = f" · k = {k}, {100 * fve:.1f} % of variance" if k else " · dead"
+        elif not life.trouble:
+            known = " · …"
+        self.read_out(f"epoch {epoch_text(epoch)}{known}")
 
-def _name(neuron: NeuronId, selection: Selection) -> str:
-    layers = selection.run.config.n_layers if selection.run else 1
-    return f"Neuron {neuron[1]}" if layers == 1 else f"Neuron {neuron[1]} of layer {neuron[0]}"
+    # -- taken elsewhere -----------------------------------------------------------------------------------
 
+    def actions_of_its_own(self) -> list[QAction]:
+        self._copy.setEnabled(self.answer is not None)
+        return [self._copy]
 
-def _sentence(answer: NeuronPicture) -> str:
-    wave = answer.wave
-    if not wave.frequency:
-        return "It does not respond to its input here."
-    text = f"explains {100 * wave.fve:.1f} % of its variance"
-    if answer.report.no_basis:
-        text += " · no Fourier basis for this task"
-    if wave.generator is not None:
-        text += f" · character of the units, generator {wave.generator}"
-    if answer.settled_frequency and answer.settled_frequency != wave.frequency:
-        text += f" · axes unwrapped for k = {answer.settled_frequency}, its frequency at the reference checkpoint"
-    return text
+    def copy_card(self) -> None:
+        """The neuron as a Markdown table, to the clipboard."""
+        selection, answer = self.session.selection, self.answer
+        if answer is not None and selection.neurons and not self.waiting:
+            QGuiApplication.clipboard().setText(card(answer, selection, **self._life_texts(selection)))
+            self.read_out("card copied")
+
+    def tables(self, answer: NeuronPicture, selection: Selection) -> list[Table]:
+        values = answer.report.activation
+        both = dict(matrix_table("activation", "a", "b", values, "activation").columns)
+        both["degree-2 fit (NaN: not on the cycle)"] = answer.wave.fitted.reshape(-1)
+        life = self._life
+        return [
+            Table("activation", both),
+            Table("variance", {
+                "k": np.arange(1, len(answer.wave.by_frequency) + 1),
+                "share of the centred variance": answer.wave.by_frequency,
+            }),
+            Table("logits", {"c": np.arange(len(answer.report.writes)), "logit per unit": answer.report.writes}),
+            Table("life", {"epoch": life.epochs, "best frequency k": life.frequency, "FVE": life.fve}),
+        ]  # fmt: skip
+
+    def describe(self, answer: NeuronPicture, selection: Selection) -> str:
+        wave = answer.wave
+        axes = self._axis(answer).format("a")
+        text = (
+            f"{name_of(selection.neurons[0], selection)}: activation after the nonlinearity over all pairs (a down, b "
+            f"across; axes {axes}), and the degree-2 polynomial in cos and sin of wa and wb fitted to it. "
+        )
+        if wave.frequency:
+            text += (
+                f"Its best frequency k = {wave.frequency} explains {100 * wave.fve:.2f} % of its centred variance in "
+                "eight linear and quadratic terms (sec. 4.3)."
+            )
+        said = facts(answer, selection)
+        if has_phase(answer):
+            text += f" It reads φ = {said['phase']} and writes ψ = {said['output_phase']} (D = {said['misalignment']})."
+        return text

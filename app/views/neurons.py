@@ -4,27 +4,43 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QSignalBlocker, QTimer
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QSignalBlocker, Qt, QTimer
 from PySide6.QtGui import QColor, QResizeEvent
-from PySide6.QtWidgets import QComboBox, QWidget
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QToolButton, QVBoxLayout, QWidget
 
 from app import theme
 from app.compute import Query
-from app.session import Selection
-from app.views.base import View, toggle
+from app.export import Table
+from app.session import NeuronId, Selection
+from app.theme import SPACE
+from app.views.base import Help, TracedView, label, toggle
+from app.views.fve_histogram import BINS, FveHistogram, binned, edges
 from app.views.plots import epoch_text
-from app.views.tiles import SIZES, TileGroup, TileWall
-from engine.analysis.wall import NeuronWall, neuron_wall
+from app.views.tiles import SIZES, TileGroup, TileWall, WallArea
+from app.views.wall_filter import HINT, KINDS, Search, WallFacts, search
+from engine.analysis.neurons import THRESHOLD
+from engine.analysis.wall import (
+    ExactWaves,
+    NeuronWall,
+    WallLayout,
+    exact_waves,
+    neuron_wall,
+    neuron_wall_and_lives,
+)
 
 ORDERS = {
     "phase": "Within a group, by the phase of the neuron's wave",
     "index": "Within a group, by the neuron's number",
     "fraction": "Within a group, by the fraction of variance explained, the clearest first",
 }
+_HISTOGRAM_FROM = 500  # pixels of the content's width: narrower, the wall needs it all
+_BAR_FROM = 240  # pixels of its height: lower, the wall needs it all
 
 
-class NeuronsView(View):
-    """The wall of all neurons of the last layer; a click selects one."""
+class NeuronsView(TracedView):
+    """The wall of all neurons of a layer, and the histogram of FVE; a click selects one, several keys several."""
 
     name = "neurons"
     title = "Neurons"
@@ -32,81 +48,279 @@ class NeuronsView(View):
         "Every neuron's activation over all pairs (a down, b across). Unwrapped axes put a at k·a mod p, so that a "
         "neuron of frequency k is one smooth bump whose place is its phase. Click one."
     )
+    help = Help(
+        see="Every tile is one neuron's activation after the nonlinearity, for every pair: a down, b across, 0 at the "
+        "top left. Tiles stand in groups by the neuron's best frequency <i>k</i> and, within a group, by phase. The "
+        "axes are <i>unwrapped</i>: a stands at k·a mod p (k·log a for products). On the right, how many neurons one "
+        "frequency explains how well (FVE).",
+        look_for="Before grokking the tiles are noise and FVE is low. Then, group after group, they become smooth "
+        "bumps that wander across the tile as the phase turns, and the histogram climbs over the dashed line at 0.85. "
+        "On the paper's mainline 433 of 512 end above it: 44, 93, 145, 87 and 64 at k = 14, 35, 41, 42 and 52.",
+        wrong="In <i>natural order</i> a tile of n pixels cannot show a frequency above n/2: it shows a lower one in "
+        "its place. Groups, order and colours are those of one checkpoint (the last, unless you take the order from "
+        "here); a neuron may have another frequency at the checkpoint on show: point at it.",
+        formula="FVE<sub>k</sub> = share of the centred variance over all pairs in the eight functions cos and sin of "
+        "w<sub>k</sub>a, of w<sub>k</sub>b, and their four products; the best k names the neuron. Below 0.85 it "
+        "belongs to no frequency; with no variance it is dead.",
+        paper="Section 4.3 and figure 5a (20 bins); thumbnails of single neurons: figure 4b",
+    )
+
+    # -- its parts -----------------------------------------------------------------------------------------
 
     def options(self) -> list[QWidget]:
-        self._order = QComboBox()
-        self._order.setObjectName("neurons.order")
-        self._order.setAccessibleName("Order of the neurons")
+        self._search = Search()
+        self._numbers: tuple[Query, ExactWaves] | None = None  # and what they answer
+        self._order = _choice("neurons.order", "How neurons are sorted within their group")
         for order, tip in ORDERS.items():
             self._order.addItem(f"by {order}", order)
-            self._order.setItemData(self._order.count() - 1, tip, 3)
-        self._order.setToolTip("How neurons are sorted within their group")
-        self._order.currentIndexChanged.connect(self.redraw)
+            self._order.setItemData(self._order.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
         self._natural = toggle(
             "natural order", "neurons.natural",
             "Residues in natural order: small tiles cannot show high frequencies then; they impersonate low ones",
         )  # fmt: skip
-        self._natural.toggled.connect(self.redraw)
         self._hold = toggle(
             "order from here", "neurons.layout",
             "Fix order, axes and colours at the checkpoint on show instead of at the last one",
         )  # fmt: skip
+        self._with_histogram = toggle(
+            "FVE", "neurons.histogram", "Show the histogram of FVE beside the wall", checked=True
+        )
+        self._order.currentIndexChanged.connect(self.redraw)
+        self._natural.toggled.connect(self.redraw)
         self._hold.toggled.connect(self._fix_layout)
-        return [self._order, self._natural, self._hold]
+        self._with_histogram.toggled.connect(self._make_room)
+        return [self._order, self._natural, self._hold, self._with_histogram]
 
     def build(self) -> QWidget:
         self._wall = TileWall()
         self._wall.setObjectName("neurons.wall")
         self._wall.setAccessibleName("Wall of neurons")
-        self._wall.setAccessibleDescription("Arrow keys walk from neuron to neuron")
-        self._wall.clicked.connect(self._select)
-        self._wall.hovered.connect(self._hovered)
+        self._wall.setAccessibleDescription(
+            "Arrow keys walk from neuron to neuron, with Shift they select several, Ctrl+A the group; + and − zoom"
+        )
+        self._area = WallArea(self._wall)
+        self._histogram = FveHistogram()
+        self._histogram.setObjectName("neurons.fve")
+        self._alias = label("", "muted")
+        self._alias.setObjectName("neurons.alias")
+        self._alias.setVisible(False)
         self._side = SIZES[-1]
         self._resized = QTimer(self)
         self._resized.setSingleShot(True)
         self._resized.timeout.connect(self.redraw)
-        return self._wall
+        self._connect_wall()
+        self._figure = QWidget()
+        row = QHBoxLayout(self._figure)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(SPACE + 4)
+        row.addWidget(self._area, 1)
+        row.addWidget(self._histogram)
+        whole = QWidget()
+        column = QVBoxLayout(whole)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        self._bar = self._find_bar()
+        column.addWidget(self._bar)
+        column.addWidget(self._alias)
+        column.addWidget(self._figure, 1)
+        return whole
+
+    @property
+    def content(self) -> QWidget:
+        """The wall and the histogram, without the bar above."""
+        self.ensure_built()
+        return self._figure
+
+    def _connect_wall(self) -> None:
+        self._wall.clicked.connect(self._select)
+        self._wall.chosen.connect(self._choose)
+        self._wall.group_clicked.connect(self._choose_group)
+        self._wall.hovered.connect(self._hovered)
+        self._area.zoom_changed.connect(self.redraw)
+        self._histogram.clicked.connect(self._filter_bin)
+        self._histogram.hovered.connect(self._bin_hovered)
+
+    def _find_bar(self) -> QWidget:
+        """What is shown of the wall: kind, search, layer, zoom."""
+        self._kind = _choice("neurons.filter", "Which neurons are shown")
+        for kind, (text, tip) in KINDS.items():
+            self._kind.addItem(text, kind)
+            self._kind.setItemData(self._kind.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
+        self._kind.currentIndexChanged.connect(self.redraw)
+        self._field = QLineEdit()
+        self._field.setObjectName("neurons.search")
+        self._field.setPlaceholderText("12, 40-60, k=35, fve<0.5")
+        self._field.setToolTip(HINT)
+        self._field.setAccessibleName("Search neurons by number, frequency or FVE")
+        self._field.setClearButtonEnabled(True)
+        self._field.textChanged.connect(self._searched)
+        self._layers = _choice("neurons.layer", "Layer")
+        self._layers.currentIndexChanged.connect(self.redraw)
+        self._layers.setVisible(False)
+        bar = QWidget()
+        row = QHBoxLayout(bar)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(4)
+        row.addWidget(self._kind)
+        row.addWidget(self._field, 1)
+        row.addWidget(self._layers)
+        for text, name, tip, steps in (
+            ("−", "neurons.smaller", "Smaller tiles (Ctrl + wheel, or the − key)", -1),
+            ("+", "neurons.larger", "Larger tiles, then the wall scrolls (Ctrl + wheel, or the + key)", 1),
+            ("fit", "neurons.fit", "Tiles as large as fit (the 0 key)", 0),
+        ):
+            button = QToolButton()
+            button.setText(text)
+            button.setObjectName(name)
+            button.setToolTip(tip)
+            button.setAccessibleName(tip)
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            button.clicked.connect(lambda _=False, steps=steps: self._area.zoom_by(steps))
+            row.addWidget(button)
+        self._fit = button
+        return bar
+
+    # -- query and draw ------------------------------------------------------------------------------------
 
     def query(self, selection: Selection) -> Query:
-        return Query(
-            neuron_wall,
-            (selection.run, selection.step, selection.layout_step, self._pixels(), not self._natural.isChecked()),
-        )
+        wall = (
+            selection.run, selection.step, selection.layout_step, self._pixels(), not self._natural.isChecked(),
+            self._layer(selection),
+        )  # fmt: skip
+        if self._kind.currentData() != "committed":
+            return Query(neuron_wall, wall)
+        t = self.tracing
+        known = (t.traces, t.revision) if t.run is selection.run else (None, 0)
+        return Query(neuron_wall_and_lives, (*wall, selection.n_checkpoints, *known))
+
+    def exact(self, selection: Selection) -> Query | None:
+        """Of a run in training the next checkpoint replaces the numbers soon."""
+        run = selection.run
+        if run is None or (run.grows and selection.following):
+            return None
+        t = self.tracing
+        traces = t.traces if t.run is run else None
+        return Query(exact_waves, (run, selection.step, self._layer(selection), traces))
 
     def draw(self, answer: NeuronWall, selection: Selection) -> None:
         layout = answer.layout
         blocked = QSignalBlocker(self._hold)
         self._hold.setChecked(selection.layout_epoch is not None)
         blocked.unblock()
-        counts = [len(group.neurons) for group in layout.groups]
-        side = self._wall.tile_size(counts)
+        self._name_layers(selection)
+        wanted, lasting = self._wanted(answer, selection)
+        colours = {group.frequency: self._colour(group.frequency, layout) for group in layout.groups}
+        groups, counts, among = [], [], wanted.tolist()
+        for group in layout.groups:
+            shown = [n for n in self._sorted(group.neurons, layout) if among[n]]
+            counts.append(int(lasting[list(group.neurons)].sum()))
+            lit = group.frequency > 0 and group.frequency == selection.frequency
+            title = _header(group.frequency, len(shown), len(group.neurons), layout)
+            groups.append(TileGroup(title, colours[group.frequency], tuple(shown), lit))
+        several = [(g, n) for g, n in zip(groups, counts, strict=True) if n]
+        chosen = [index for layer, index in selection.neurons if layer == self._layer(selection)]
+        self._area.show_tiles(
+            [g for g, _ in several], answer.tiles, chosen, f"{layout.limit:.2g}", [n for _, n in several]
+        )
+        self._fit.setEnabled(self._area.zoomed)
+        side = self._area.size_of_tiles
         if side != self._side:  # sharp tiles need their own size: ask again
             self._side = side
             self._resized.start(0)
-        groups = []
-        for group in layout.groups:
-            k, n = group.frequency, len(group.neurons)
-            shown = "no clear frequency (below 85 %)" if not k else f"k = {k}"
-            colour = theme.frequency_colour(k, layout.keys) if k else QColor(theme.current().faint)
-            lit = k > 0 and k == selection.frequency
-            groups.append(
-                TileGroup(
-                    f"{shown} · {n} neuron{'s' if n != 1 else ''}", colour, self._sorted(group.neurons, layout), lit
-                )
+        self._tell_aliasing(answer, selection)
+        self._draw_histogram(answer, selection)
+        self._tell(int(wanted.sum()), answer, selection)
+
+    def write(self, numbers: ExactWaves, selection: Selection) -> None:
+        if self._exact is not None:
+            self._numbers = self._exact, numbers
+            if self._shown is not None:
+                self._draw_histogram(self._shown[1], selection)
+
+    def _wanted(self, answer: NeuronWall, selection: Selection) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which neurons are shown, and which may be while one scrubs: room is kept for those."""
+        layout, kind = answer.layout, str(self._kind.currentData())
+        group = np.zeros(len(layout.fve), np.int64)
+        for g in layout.groups:
+            group[list(g.neurons)] = g.frequency
+        facts = WallFacts(
+            home=layout.frequency,
+            group=group,
+            frequency=answer.frequency,
+            fve=answer.fve,
+            committed=answer.committed,
+            epoch=selection.epoch,
+        )
+        of_kind = facts.of_kind(kind, selection.frequency)
+        lasting = self._search.matches(facts, lasting=True)
+        return of_kind & self._search.matches(facts), lasting & of_kind if kind == "selected" else lasting
+
+    def _draw_histogram(self, answer: NeuronWall, selection: Selection) -> None:
+        if not self._histogram.isVisibleTo(self):
+            return
+        layout, exact = answer.layout, self._known(selection)
+        frequency, fve = (answer.frequency, answer.fve) if exact is None else (exact.frequency, exact.fve)
+        colours = [*(theme.frequency_colour(k, layout.keys) for k in layout.keys), _rest_colour()]
+        self._histogram.show_counts(binned(fve, frequency, layout.keys), colours, self._chosen_bin())
+
+    def _tell(self, shown: int, answer: NeuronWall, selection: Selection) -> None:
+        layout, total = answer.layout, len(answer.fve)
+        parts = [f"order and colours of epoch {epoch_text(layout.epoch)}"]
+        if layout.no_basis:
+            parts = [f"natural order: {layout.no_basis}"]
+        elif layout.generator is not None:
+            parts.append(f"k counts along the powers of {layout.generator}")
+        if shown < total:
+            parts.insert(0, f"{shown} of {total} shown")
+        if self._kind.currentData() == "committed" and answer.committed is None:
+            parts.insert(0, "commitment is known once checkpoints are measured")
+        elif self._kind.currentData() == "selected" and selection.frequency is None:
+            parts.insert(0, "no frequency is selected")
+        if len(selection.neurons) > 1:
+            parts.insert(0, f"{len(selection.neurons)} selected")
+        self.set_subtitle(" · ".join(parts))
+
+    def _tell_aliasing(self, answer: NeuronWall, selection: Selection) -> None:
+        """What tiles in natural order cannot show."""
+        assert selection.run is not None
+        p, pixels = selection.run.config.p, answer.tiles.shape[1]
+        natural = self._natural.isChecked() or bool(answer.layout.no_basis)
+        aliases = natural and pixels < p and p // 2 > pixels // 2
+        if aliases:
+            self._alias.setText(
+                f"⚠ Natural order aliases: {pixels} pixels for {p} residues show no frequency above {pixels // 2}; "
+                "higher ones look like lower ones."
             )
-        chosen = [index for layer, index in selection.neurons if layer == self._layer()]
-        self._wall.show_tiles(groups, answer.tiles, chosen, f"{layout.limit:.2g}")
-        natural = " · natural order aliases" if self._natural.isChecked() else ""
-        self.set_subtitle(f"order of epoch {epoch_text(layout.epoch)}{natural}")
+        self._alias.setVisible(aliases)
+        self._alias.setWordWrap(True)
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._resized.start(60)
+    # -- what is shown -------------------------------------------------------------------------------------
 
-    def _pixels(self) -> int:
-        return int(self._side * max(1.0, self.devicePixelRatioF()))
+    def _searched(self, text: str) -> None:
+        """Understand the search; keep the last one while it is not understood."""
+        try:
+            self._search, wrong = search(text), ""
+        except ValueError as error:
+            wrong = str(error)
+        if self._field.property("wrong") != bool(wrong):
+            self._field.setProperty("wrong", bool(wrong))
+            self._field.style().unpolish(self._field)
+            self._field.style().polish(self._field)
+        self._field.setToolTip(wrong or HINT)
+        if wrong:
+            self.set_subtitle(wrong)
+        else:
+            self.redraw()
 
-    def _sorted(self, neurons: tuple[int, ...], layout: Any) -> tuple[int, ...]:
+    def _filter_bin(self, i: int) -> None:
+        """A click on a bin searches it; on the same one again, nothing."""
+        self._field.setText("" if i == self._chosen_bin() else _bin_text(i))
+
+    def _chosen_bin(self) -> int | None:
+        text = self._field.text()
+        return next((i for i in range(BINS) if _bin_text(i) == text), None)
+
+    def _sorted(self, neurons: tuple[int, ...], layout: WallLayout) -> tuple[int, ...]:
         order = self._order.currentData()
         if order == "index":
             return tuple(sorted(neurons))
@@ -114,9 +328,52 @@ class NeuronsView(View):
             return tuple(sorted(neurons, key=lambda n: -layout.fve[n]))
         return neurons
 
-    def _layer(self) -> int:
-        run = self.session.selection.run
-        return run.config.n_layers - 1 if run is not None else 0
+    def _colour(self, k: int, layout: WallLayout) -> QColor:
+        return theme.frequency_colour(k, layout.keys) if k else _rest_colour()
+
+    def _layer(self, selection: Selection) -> int:
+        """The last one, unless another is chosen."""
+        layers = 1 if selection.run is None else selection.run.config.n_layers
+        chosen = self._layers.currentData()
+        return chosen if chosen is not None and self._layers.count() == layers else layers - 1
+
+    def _name_layers(self, selection: Selection) -> None:
+        layers = 1 if selection.run is None else selection.run.config.n_layers
+        if self._layers.count() != layers:
+            blocked = QSignalBlocker(self._layers)
+            self._layers.clear()
+            for layer in range(layers):
+                self._layers.addItem(f"layer {layer}", layer)
+            self._layers.setCurrentIndex(layers - 1)
+            self._layers.setVisible(layers > 1)
+            blocked.unblock()
+
+    def _pixels(self) -> int:
+        return int(self._side * max(1.0, self.devicePixelRatioF()))
+
+    # -- the room ------------------------------------------------------------------------------------------
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if self._content is not None:
+            self._make_room()
+            self._resized.start(60)
+
+    def _make_room(self, *_: object) -> None:
+        if self._content is None:
+            return
+        wide = self.width() - 2 * SPACE >= _HISTOGRAM_FROM
+        was = self._histogram.isVisibleTo(self)
+        self._histogram.setVisible(wide and self._with_histogram.isChecked())
+        self._bar.setVisible(self.height() >= _BAR_FROM)
+        if was != self._histogram.isVisibleTo(self):
+            self._resized.start(0)
+
+    def restyle(self) -> None:
+        self._wall.restyle()
+        self._histogram.update()
+
+    # -- selecting -----------------------------------------------------------------------------------------
 
     def _fix_layout(self, here: bool) -> None:
         selection = self.session.selection
@@ -124,14 +381,138 @@ class NeuronsView(View):
             self.session.select(layout_epoch=selection.epoch if here else None)
 
     def _select(self, index: int) -> None:
-        """The neuron, and the frequency it has here: it lights up in the spectrum."""
-        k = int(self._shown[1].frequency[index]) if self._shown is not None else 0
-        self.session.select(neurons=((self._layer(), index),), frequency=k or None)
+        """The neuron, and the frequency it has here: it lights up in the spectrum. Again: neither."""
+        answer, now = self.answer, self.session.selection
+        k = int(answer.frequency[index]) if answer is not None else 0
+        if now.neurons == (self._id(index),):
+            self.session.select(neurons=(), frequency=None if now.frequency == k else now.frequency)
+        else:
+            self.session.select(neurons=(self._id(index),), frequency=k or None)
+
+    def _choose(self, indices: tuple[int, ...]) -> None:
+        """Several; those of other layers are let go."""
+        self.session.select(neurons=tuple(self._id(index) for index in indices))
+
+    def _choose_group(self, place: int) -> None:
+        """All of a group, and its frequency. Again: nothing."""
+        group = self._wall._groups[place]
+        neurons = tuple(self._id(index) for index in group.tiles)
+        k = self._home_of(group.tiles)
+        if neurons and set(neurons) == set(self.session.selection.neurons):
+            self.session.select(neurons=(), frequency=None)
+        elif neurons:
+            self.session.select(neurons=neurons, frequency=k)
+
+    def _home_of(self, tiles: tuple[int, ...]) -> int | None:
+        groups = self.answer.layout.groups if self.answer is not None else ()
+        return next((g.frequency or None for g in groups if tiles and tiles[0] in g.neurons), None)
+
+    def _id(self, index: int) -> NeuronId:
+        return self._layer(self.session.selection), index
+
+    # -- values under the pointer --------------------------------------------------------------------------
+
+    def _known(self, selection: Selection) -> ExactWaves | None:
+        """The exact numbers of the checkpoint on show, if they are there."""
+        query = self.exact(selection)
+        return self._numbers[1] if self._numbers is not None and self._numbers[0] == query else None
 
     def _hovered(self, index: int | None) -> None:
-        if index is None or self._shown is None:
+        answer: NeuronWall | None = self.answer
+        if index is None or answer is None:
             self.read_out("")
             return
-        answer: NeuronWall = self._shown[1]
-        k, fve = int(answer.frequency[index]), float(answer.fve[index])
-        self.read_out(f"neuron {index} · " + (f"k = {k}, {100 * fve:.1f} % of variance" if k else "dead"))
+        selection = self.session.selection
+        exact = self._known(selection)
+        if exact is None and self.exact(selection) is None:  # in training
+            exact = ExactWaves(answer.frequency, answer.fve)
+        if exact is None:
+            self.read_out(f"neuron {index} · k = {int(answer.frequency[index])} · … of variance")
+            return
+        k, home = int(exact.frequency[index]), int(answer.layout.frequency[index])
+        text = f"k = {k} · {100 * exact.fve[index]:.1f} % of variance" if k else "dead: the same for every pair"
+        later = f" · k = {home} at epoch {epoch_text(answer.layout.epoch)}" if home not in (0, k) else ""
+        plain = " (residues as they stand)" if answer.layout.no_basis and k else ""
+        self.read_out(f"neuron {index} · {text}{plain}{later}")
+
+    def _bin_hovered(self, i: int | None) -> None:
+        answer: NeuronWall | None = self.answer
+        if i is None or answer is None:
+            self.read_out("")
+            return
+        low, high = edges(i)
+        selection = self.session.selection
+        exact = self._known(selection) or (
+            ExactWaves(answer.frequency, answer.fve) if self.exact(selection) is None else None
+        )
+        if exact is None:
+            self.read_out(f"FVE {low:.2f} to {high:.2f} · … neurons")
+            return
+        keys = answer.layout.keys
+        row = binned(exact.fve, exact.frequency, keys)[i].tolist()
+        parts = [f"{n} at k = {k}" for k, n in zip(keys, row, strict=False) if n]
+        parts += [f"{row[-1]} at others"] if row[-1] and parts else []
+        text = f"FVE {low:.2f} to {high:.2f} · {sum(row)} neuron{'s' * (sum(row) != 1)}"
+        clear = int((exact.fve >= THRESHOLD).sum())
+        self.read_out(f"{text}{': ' + ', '.join(parts) if parts else ''} · {clear} of {len(exact.fve)} at 0.85 or more")
+
+    # -- taken elsewhere -----------------------------------------------------------------------------------
+
+    def tables(self, answer: NeuronWall, selection: Selection) -> list[Table]:
+        exact = self._known(selection)
+        frequency, fve = (answer.frequency, answer.fve) if exact is None else (exact.frequency, exact.fve)
+        layout = answer.layout
+        counts = binned(fve, frequency, layout.keys)
+        columns: dict[str, Any] = {
+            "neuron": np.arange(len(fve)),
+            "best frequency k": frequency,
+            "FVE": fve,
+            f"k at epoch {layout.epoch}": layout.frequency,
+            f"FVE at epoch {layout.epoch}": layout.fve,
+            f"phase at epoch {layout.epoch} (radians)": layout.phase,
+        }
+        if answer.committed is not None:
+            columns["committed (epoch, -1: not)"] = answer.committed
+        bins: dict[str, Any] = {"FVE from": [edges(i)[0] for i in range(len(counts))]}
+        bins |= {f"neurons at k = {k}": counts[:, i] for i, k in enumerate(layout.keys)}
+        bins["neurons at other k"] = counts[:, -1]
+        return [Table("neurons", columns), Table("FVE histogram", bins)]
+
+    def describe(self, answer: NeuronWall, selection: Selection) -> str:
+        layout = answer.layout
+        axes = "natural order of a and b" if self._natural.isChecked() or layout.no_basis else "a at k·a mod p"
+        if layout.generator is not None and not self._natural.isChecked():
+            axes = f"units only, a at k·log a (powers of {layout.generator})"
+        keys = ", ".join(str(k) for k in layout.keys) or "none yet"
+        return (
+            f"Activations of the MLP neurons over all pairs (a down, b across; {axes}), white to dark between 0 and "
+            f"{layout.limit:.3g}. Groups by best frequency with FVE ≥ 0.85 at epoch {epoch_text(layout.epoch)} (key "
+            f"frequencies {keys}), sorted within by phase. FVE is the share of a neuron's centred variance over all "
+            "pairs in the eight linear and quadratic terms of its best frequency (sec. 4.3); histogram of 20 bins at "
+            "the checkpoint shown."
+        )
+
+
+def _choice(name: str, tip: str) -> QComboBox:
+    box = QComboBox()
+    box.setObjectName(name)
+    box.setToolTip(tip)
+    box.setAccessibleName(tip)
+    return box
+
+
+def _rest_colour() -> QColor:
+    return QColor(theme.current().faint)
+
+
+def _bin_text(i: int) -> str:
+    low, high = edges(i)
+    return f"fve={low:g}-{high:g}"
+
+
+def _header(k: int, shown: int, n: int, layout: WallLayout) -> str:
+    name = f"k = {k}" if k else "no clear frequency (FVE below 0.85)"
+    if layout.no_basis:
+        name = "no Fourier basis for this task"
+    many = f"{n} neuron{'s' if n != 1 else ''}"
+    return f"{name} · {many}" if shown == n else f"{name} · {shown} of {many}"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QObject
-from PySide6.QtGui import QColor, QPen, QResizeEvent
+from numpy.typing import ArrayLike
+from PySide6.QtCore import QEvent, QObject, QRectF
+from PySide6.QtGui import QColor, QPainter, QPen, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from app import theme
+from app.numbers import epoch_text as epoch_text
 
 
 def pen(colour: str | QColor, width: float = 1.0) -> QPen:
@@ -59,6 +62,46 @@ def dress(widget: Any) -> None:
         axis.label.setDefaultTextColor(QColor(look.muted))
 
 
+def relabel(plot: Any, side: str, text: str) -> None:
+    """Name an axis again, and put the name back in its middle."""
+    axis = plot.getPlotItem().getAxis(side)
+    if axis.labelText != text:
+        axis.setLabel(text)
+        axis.resizeEvent()
+
+
+class Bars(pg.GraphicsObject):  # type: ignore[misc]
+    """Bars from zero, each in its own colour: painted directly, which is ten times as fast as `BarGraphItem`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bars: list[tuple[QRectF, QColor]] = []
+        self._area = QRectF()
+        self.x, self.height = np.zeros(0), np.zeros(0)
+
+    def show_bars(self, x: ArrayLike, height: ArrayLike, width: float, colours: Sequence[QColor]) -> None:
+        """x : (n,) middles    height : (n,)    colours : n"""
+        self.x, self.height = np.asarray(x, np.float64), np.asarray(height, np.float64)
+        pairs = zip(self.x.tolist(), self.height.tolist(), colours, strict=True)
+        self._bars = [(QRectF(at - width / 2, 0, width, high), colour) for at, high, colour in pairs]
+        area = QRectF()
+        if self._bars:
+            low, high = min(0.0, float(self.height.min())), max(0.0, float(self.height.max()))
+            area = QRectF(float(self.x.min()) - width / 2, low, float(np.ptp(self.x)) + width, high - low)
+        if area != self._area:
+            self.prepareGeometryChange()
+            self._area = area
+        self.update()
+
+    def paint(self, painter: QPainter, *_: Any) -> None:
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        for bar, colour in self._bars:
+            painter.fillRect(bar, colour)
+
+    def boundingRect(self) -> QRectF:
+        return self._area
+
+
 class SquarePlot(QWidget):
     """Keeps a plot's data area square, as large as fits; `beside` is what stands right of it."""
 
@@ -93,8 +136,3 @@ class _Leave(QObject):
 def on_leave(widget: Any, action: Callable[[], None]) -> None:
     """Call `action` whenever the pointer leaves the widget."""
     _Leave(widget, action)
-
-
-def epoch_text(epoch: float) -> str:
-    """12 000 rather than 12000."""
-    return f"{round(epoch):,}".replace(",", " ")

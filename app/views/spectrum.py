@@ -12,9 +12,10 @@ from PySide6.QtWidgets import QComboBox, QWidget
 
 from app import theme
 from app.compute import Query
+from app.export import Table
 from app.session import Selection
-from app.views.base import View, toggle
-from app.views.plots import dress, on_leave, pen, plot_widget
+from app.views.base import Help, View, toggle
+from app.views.plots import Bars, dress, on_leave, pen, plot_widget, relabel
 from engine.analysis.embedding import MATRICES, Spectrum, spectrum
 from engine.runfile import Run
 
@@ -34,6 +35,19 @@ class SpectrumView(View):
     about = (
         "Norm of the cosine and sine at each frequency k of W_E, W_U or the neuron–logit map W_L (paper, fig. 3). "
         "After grokking a few frequencies carry almost everything. Click a bar to select its frequency."
+    )
+
+    help = Help(
+        see="For every frequency k, the norm over the residues of the cosine (solid) and the sine (lighter) of "
+        "w<sub>k</sub> = 2πk/p in W_E, in W_U, or in the neuron–logit map W_L = W_out W_U of the last layer.",
+        look_for="At initialisation all bars are alike. While the circuit forms a few grow; after cleanup almost "
+        "everything else is gone. The coloured bars are the key frequencies: carried by at least one neuron whose FVE "
+        "is 0.85 or more at the run's last checkpoint (candidates while it is trained).",
+        wrong="A bar that is tall in W_E but not in W_L is read by no clear neuron: on the paper's mainline k = 31 is "
+        "such a one. Cosine and sine of one k that differ much: the residues do not lie on a circle.",
+        formula="‖Σ<sub>a</sub> f<sub>k</sub>(a) W[a, :]‖, f<sub>k</sub> the unit cosine or sine over the residues. "
+        "For a·b and a/b the residues stand in the order of their discrete logarithm.",
+        paper="Figure 3, section 4.1",
     )
 
     def options(self) -> list[QWidget]:
@@ -56,13 +70,13 @@ class SpectrumView(View):
         self._plot.setMouseEnabled(x=False, y=False)
         self._plot.getPlotItem().getAxis("left").setWidth(44)
         self._plot.getPlotItem().getAxis("left").enableAutoSIPrefix(False)
-        self._cos = pg.BarGraphItem(x=[], height=[], width=0.4)
-        self._sin = pg.BarGraphItem(x=[], height=[], width=0.4)
+        self._cos, self._sin = Bars(), Bars()
         self._mark = pg.LinearRegionItem(movable=False)
         self._mark.setZValue(-10)
         for item in (self._cos, self._sin, self._mark):
             self._plot.addItem(item)
         self._labels: list[Any] = []
+        self._painted_for: tuple[Any, list[QColor], list[QColor]] = (None, [], [])
         self._top: tuple[Run | None, str, float] = (None, "", 0.0)
         self._plot.scene().sigMouseClicked.connect(self._clicked)
         self._plot.scene().sigMouseMoved.connect(self._hovered)
@@ -78,14 +92,13 @@ class SpectrumView(View):
     def draw(self, answer: Spectrum, selection: Selection) -> None:
         k = np.arange(1, len(answer.cos) + 1)
         split = self._split.isChecked()
-        colours = [self._colour(int(f), answer, selection) for f in k]
-        light = [_faded(colour) for colour in colours]
+        colours, light = self._colours(answer, selection)
         if split:
-            self._cos.setOpts(x=k - 0.2, height=answer.cos, width=0.4, brushes=colours, pens=[None] * len(k))
-            self._sin.setOpts(x=k + 0.2, height=answer.sin, width=0.4, brushes=light, pens=[None] * len(k))
+            self._cos.show_bars(k - 0.2, answer.cos, 0.4, colours)
+            self._sin.show_bars(k + 0.2, answer.sin, 0.4, light)
         else:
-            self._cos.setOpts(x=k, height=answer.norm, width=0.8, brushes=colours, pens=[None] * len(k))
-            self._sin.setOpts(x=[], height=[], brushes=[], pens=[])
+            self._cos.show_bars(k, answer.norm, 0.8, colours)
+            self._sin.show_bars([], [], 0.8, [])
         heights = np.maximum(answer.cos, answer.sin) if split else answer.norm
         self._name(answer)
         self._fit(float(heights.max()) if len(heights) else 1.0, answer, selection)
@@ -96,6 +109,19 @@ class SpectrumView(View):
             self._mark.setRegion((chosen - 0.5, chosen + 0.5))
         self.set_subtitle(_sentence(answer, chosen))
 
+    def tables(self, answer: Spectrum, selection: Selection) -> list[Table]:
+        k = np.arange(1, len(answer.cos) + 1)
+        w = answer.which
+        columns = {"frequency k": k, f"norm of cos in {w}": answer.cos, f"norm of sin in {w}": answer.sin}
+        return [Table("spectrum", columns | {f"norm in {w}": answer.norm})]
+
+    def describe(self, answer: Spectrum, selection: Selection) -> str:
+        basis = "" if answer.generator is None else f" Characters of the units, generator {answer.generator}."
+        return (
+            f"Norms of the Fourier components of {answer.which} along the residues, cosine and sine of each frequency. "
+            f"{_sentence(answer, None).capitalize()} (neurons with FVE ≥ 0.85 at the last checkpoint).{basis}"
+        )
+
     def restyle(self) -> None:
         look = theme.current()
         dress(self._plot)
@@ -104,6 +130,14 @@ class SpectrumView(View):
         self._mark.setBrush(wash)
         for line in self._mark.lines:
             line.setPen(pen(look.accent))
+
+    def _colours(self, answer: Spectrum, selection: Selection) -> tuple[list[QColor], list[QColor]]:
+        """Of cosine and sine; kept while nothing that decides them changes."""
+        key = (len(answer.cos), answer.keys, selection.frequency, theme.current().name)
+        if self._painted_for[0] != key:
+            full = [self._colour(k, answer, selection) for k in range(1, len(answer.cos) + 1)]
+            self._painted_for = (key, full, [_faded(colour) for colour in full])
+        return self._painted_for[1], self._painted_for[2]
 
     def _colour(self, k: int, answer: Spectrum, selection: Selection) -> QColor:
         if k == selection.frequency and k not in answer.keys:
@@ -136,6 +170,7 @@ class SpectrumView(View):
         named = sorted(k for k in {*answer.keys, selection.frequency or 0} if 1 <= k <= len(heights))
         while len(self._labels) < len(named):
             self._labels.append(pg.TextItem(anchor=(0.5, 1)))
+            self._labels[-1].said = None
             self._plot.addItem(self._labels[-1], ignoreBounds=True)
         crowd = max(1.0, len(heights) / 28)
         for i, item in enumerate(self._labels):
@@ -145,8 +180,12 @@ class SpectrumView(View):
             k = named[i]
             before = i > 0 and k - named[i - 1] <= crowd
             after = i + 1 < len(named) and named[i + 1] - k <= crowd
-            item.anchor = pg.Point(0.5 + 0.5 * after - 0.5 * before, 1)  # neighbours lean away from each other
-            item.setText(str(k), color=self._colour(k, answer, selection))
+            colour = self._colour(k, answer, selection)
+            said = (k, before, after, colour.name())
+            if item.said != said:
+                item.said = said
+                item.anchor = pg.Point(0.5 + 0.5 * after - 0.5 * before, 1)  # neighbours lean away from each other
+                item.setText(str(k), color=colour)
             item.setPos(k, float(heights[k - 1]))
 
     def _clicked(self, event: Any) -> None:
@@ -168,14 +207,6 @@ class SpectrumView(View):
             return None
         k = round(box.mapSceneToView(at).x())
         return k if 1 <= k <= len(self._shown[1].cos) else None
-
-
-def relabel(plot: Any, side: str, text: str) -> None:
-    """Name an axis again, and put the name back in its middle."""
-    axis = plot.getPlotItem().getAxis(side)
-    if axis.labelText != text:
-        axis.setLabel(text)
-        axis.resizeEvent()
 
 
 def _faded(colour: QColor) -> QColor:

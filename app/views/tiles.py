@@ -1,25 +1,42 @@
-"""A widget of many small square pictures in groups under headers, painted from one block of bytes."""
+"""Many small square pictures in groups under headers, painted from one block of bytes, and the area they scroll in."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFontMetrics, QImage, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, qRgb
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontMetrics,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QResizeEvent,
+    QWheelEvent,
+    qRgb,
+)
+from PySide6.QtWidgets import QApplication, QFrame, QScrollArea, QSizePolicy, QWidget
 
 from app import theme
 
 GAP = 2  # pixels between tiles
-SIZES = (64, 56, 48, 40, 36, 32, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10)  # of a tile, the largest that fits is taken
-HEADER = 20
-_ATLAS_COLUMNS = 32
+SIZES = (256, 208, 168, 136, 113, 96, 80, 72, 64, 60, 56, 52, 48, 44, *range(40, 13, -1))  # of a tile
+FITTED, SCROLLED = 96, 18  # the largest that is taken by itself; where none fits
+HEADER = 21
+_BACKGROUND = 255  # of a sheet's colours, the last is what lies between tiles
+_BAR = 112  # pixels of the colour bar and its numbers
 _ARROWS: dict[int, tuple[int, int]] = {
     Qt.Key.Key_Left: (-1, 0), Qt.Key.Key_Right: (1, 0), Qt.Key.Key_Up: (0, -1), Qt.Key.Key_Down: (0, 1),
 }  # fmt: skip
+_ZOOM: dict[int, int] = {Qt.Key.Key_Plus: 1, Qt.Key.Key_Equal: 1, Qt.Key.Key_Minus: -1, Qt.Key.Key_0: 0}
+_SHIFT, _CTRL = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlModifier
 
 
 @dataclass(frozen=True)
@@ -32,174 +49,460 @@ class TileGroup:
     lit: bool = False
 
 
-class TileWall(QWidget):
-    """Shows tiles; says which is clicked and which is under the pointer."""
+def columns_of(width: int, size: int) -> int:
+    return max(1, (width + GAP) // (size + GAP))
 
-    clicked = Signal(int)
+
+def height_of(counts: Iterable[int], width: int, size: int) -> int:
+    """Of groups of so many tiles."""
+    columns = columns_of(width, size)
+    return sum(HEADER + -(-n // columns) * (size + GAP) + GAP for n in counts)
+
+
+def fitting_size(counts: Sequence[int], room: QSize) -> int:
+    """The largest tile with which groups of these sizes fit; where none does, one that can be seen."""
+    sizes = (size for size in SIZES if size <= FITTED)
+    return next((size for size in sizes if height_of(counts, room.width(), size) <= room.height()), SCROLLED)
+
+
+class TileWall(QWidget):
+    """Shows tiles; says what is clicked, chosen and under the pointer. Selecting is the host's."""
+
+    clicked = Signal(int)  # one tile alone
+    chosen = Signal(object)  # several tiles, the first is the one on show
+    group_clicked = Signal(int)  # place of the group
     hovered = Signal(object)  # index or None
+    zoomed = Signal(int)  # +1, −1, 0: as large as fits
+    reached = Signal(object)  # the place of a tile come to by key
 
     def __init__(self) -> None:
         super().__init__()
         self._groups: tuple[TileGroup, ...] = ()
         self._tiles: NDArray[np.uint8] = np.zeros((0, 1, 1), np.uint8)
         self._selected: tuple[int, ...] = ()
-        self._places: dict[int, QRect] = {}
-        self._headers: list[tuple[QRect, TileGroup]] = []
-        self._table: list[int] = []
         self._limit = ""
-        self._atlas = QImage()
+        self._size = SIZES[-1]
+        self._where: tuple[object, ...] = ()  # what the places follow from
+        self._places: dict[int, QRect] = {}
+        self._headers: list[QRect] = []
+        self._sheets: list[_Sheet] = []
+        self._table: list[int] = []
+        self._anchor: int | None = None  # where a range begins
+        self._under: int | None = None
+        self._pressed: QPoint | None = None
+        self._band: QRect | None = None
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.restyle()
 
     def minimumSizeHint(self) -> QSize:
         return QSize(160, 120)
 
-    def tile_size(self, counts: Sequence[int]) -> int:
-        """The largest tile, in logical pixels, with which groups of these sizes fit the widget."""
-        for size in SIZES:
-            if self._height_for(counts, size) <= self.height():
-                return size
-        return SIZES[-1]
-
     def show_tiles(
-        self, groups: Sequence[TileGroup], tiles: NDArray[np.uint8], selected: Sequence[int], limit: str
+        self, groups: Sequence[TileGroup], tiles: NDArray[np.uint8], selected: Sequence[int], limit: str, size: int
     ) -> None:
         """groups : who stands where      tiles : (n, side, side) uint8      selected : indices to frame
 
-        limit : the value of 255, for the colour bar
+        limit : the value of 255, for the colour bar      size : of a tile
         """
-        self._limit = limit
-        self._groups, self._tiles, self._selected = tuple(groups), tiles, tuple(selected)
-        self._table = [qRgb(*(int(v) for v in row)) for row in theme.colour_table()]
-        self._atlas = self._one_image(tiles)
-        self._arrange()
+        told = tuple(groups)
+        where = size, self.width(), tuple(group.tiles for group in told)
+        moved, other = where != self._where, tiles is not self._tiles
+        self._limit, self._selected = limit, tuple(selected)
+        self._groups, self._tiles, self._size = told, tiles, size
+        if moved:
+            self._arrange()
+        if moved or other:
+            self._paste()
         self.update()
 
-    def _one_image(self, tiles: NDArray[np.uint8]) -> QImage:
-        """All tiles in one picture with one colour table: a table for each tile costs more than painting it."""
-        n, side = len(tiles), tiles.shape[1]
-        rows = -(-n // _ATLAS_COLUMNS)
-        width = -(-_ATLAS_COLUMNS * side // 4) * 4  # lines of an image are padded to four bytes
-        block = np.zeros((rows * _ATLAS_COLUMNS, side, side), np.uint8)
-        block[:n] = tiles
-        self._bytes = np.zeros((rows * side, width), np.uint8)  # must outlive the image, which does not copy it
-        grid = block.reshape(rows, _ATLAS_COLUMNS, side, side).swapaxes(1, 2)
-        self._bytes[:, : _ATLAS_COLUMNS * side] = grid.reshape(rows * side, _ATLAS_COLUMNS * side)
-        image = QImage(self._bytes.data, width, rows * side, width, QImage.Format.Format_Indexed8)
-        image.setColorTable(self._table)
-        return image
+    def restyle(self) -> None:
+        """Take the theme's colours."""
+        rgb = [qRgb(*row) for row in theme.colour_table().tolist()]
+        self._table = [*rgb[:_BACKGROUND], QColor(theme.current().panel).rgb()]
+        for sheet in self._sheets:
+            sheet.image.setColorTable(self._table)
+        self.update()
 
     def place_of(self, index: int) -> QPoint:
         """Centre of a tile in the widget's coordinates."""
         return self._places[index].center()
 
+    def header_of(self, group: int) -> QRect:
+        return self._headers[group]
+
     def index_at(self, at: QPoint) -> int | None:
         return next((i for i, place in self._places.items() if place.contains(at)), None)
 
+    @property
+    def _bar_room(self) -> int:
+        """Pixels for the colour bar, in the first header."""
+        return _BAR + 70 if self.width() > 460 else _BAR if self.width() > 2 * _BAR else 0
+
+    def _group_at(self, at: QPoint) -> int | None:
+        return next((i for i, place in enumerate(self._headers) if place.contains(at)), None)
+
+    @property
+    def shown(self) -> tuple[int, ...]:
+        """Indices as they stand."""
+        return tuple(self._places)
+
     # -- geometry ------------------------------------------------------------------------------------------
-
-    def _columns(self, size: int) -> int:
-        return max(1, (self.width() + GAP) // (size + GAP))
-
-    def _height_for(self, counts: Sequence[int], size: int) -> int:
-        rows = [-(-n // self._columns(size)) for n in counts]
-        return sum(HEADER + r * (size + GAP) + GAP for r in rows)
 
     def _arrange(self) -> None:
         """Where every header and tile goes."""
+        self._where = self._size, self.width(), tuple(group.tiles for group in self._groups)
         self._places, self._headers = {}, []
-        size = self.tile_size([len(group.tiles) for group in self._groups])
-        columns, y = self._columns(size), 0
+        size, y, step = self._size, 0, self._size + GAP
+        columns = columns_of(self.width(), size)
         for group in self._groups:
-            self._headers.append((QRect(0, y, self.width(), HEADER), group))
+            self._headers.append(QRect(0, y, self.width(), HEADER))
             y += HEADER
             for i, index in enumerate(group.tiles):
                 row, column = divmod(i, columns)
-                self._places[index] = QRect(column * (size + GAP), y + row * (size + GAP), size, size)
-            y += -(-len(group.tiles) // columns) * (size + GAP) + GAP
+                self._places[index] = QRect(column * step, y + row * step, size, size)
+            y += -(-len(group.tiles) // columns) * step + GAP
+        self._under = None
+
+    def _paste(self) -> None:
+        """The sheets to paint from."""
+        self._sheets = [self._sheet(group.tiles) for group in self._groups if group.tiles]
+
+    def _sheet(self, indices: tuple[int, ...]) -> _Sheet:
+        """A group's tiles in one picture: to paint it costs a tenth of painting them one by one."""
+        ratio = max(1.0, self.devicePixelRatioF())
+        side, gap = self._tiles.shape[1], round(GAP * ratio)
+        columns = min(columns_of(self.width(), self._size), len(indices))
+        rows = -(-len(indices) // columns)
+        block = np.full((rows * columns, side + gap, side + gap), _BACKGROUND, np.uint8)
+        np.minimum(self._tiles[list(indices)], _BACKGROUND - 1, out=block[: len(indices), :side, :side])
+        width = columns * (side + gap)
+        lines = np.full((rows * (side + gap), -(-width // 4) * 4), _BACKGROUND, np.uint8)  # lines end on four bytes
+        grid = block.reshape(rows, columns, side + gap, side + gap).swapaxes(1, 2)
+        lines[:, :width] = grid.reshape(-1, width)
+        image = QImage(lines.data, width, len(lines), lines.shape[1], QImage.Format.Format_Indexed8)
+        image.setColorTable(self._table)
+        sharp = ratio == round(ratio) and side == self._size * ratio
+        if sharp:
+            image.setDevicePixelRatio(ratio)
+        places = [self._places[index] for index in indices]
+        return _Sheet(image, lines, places, columns, side, side + gap, sharp)
 
     # -- painting ------------------------------------------------------------------------------------------
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
-        look = theme.current()
-        metrics = QFontMetrics(self.font())
-        for place, group in self._headers:
-            painter.fillRect(QRect(place.x(), place.y() + 5, 10, 10), group.colour)
+        seen = event.rect()
+        for sheet in self._sheets:
+            sheet.paint(painter, seen)
+        self._paint_headers(painter)
+        if not self._groups:
+            painter.setPen(QColor(theme.current().muted))
+            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, "Nothing matches.")
+        self._frame(painter)
+        if self._band is not None:
+            wash = QColor(theme.current().accent)
+            painter.setPen(QPen(wash, 1))
+            wash.setAlpha(50)
+            painter.setBrush(wash)
+            painter.drawRect(self._band)
+
+    def _paint_headers(self, painter: QPainter) -> None:
+        look, font = theme.current(), QFont(self.font())
+        font.setPixelSize(12)
+        painter.setFont(font)
+        metrics = painter.fontMetrics()
+        for i, (place, group) in enumerate(zip(self._headers, self._groups, strict=True)):
+            painter.fillRect(QRect(place.x(), place.y() + 7, 9, 9), group.colour)
             painter.setPen(QColor(look.text if group.lit else look.muted))
-            text = metrics.elidedText(group.title, Qt.TextElideMode.ElideRight, place.width() - 20)
+            room = place.width() - 18 - (self._bar_room if i == 0 else 0)
+            text = metrics.elidedText(group.title, Qt.TextElideMode.ElideRight, room)
             painter.drawText(place.adjusted(16, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter, text)
             if group.lit:
                 painter.setPen(QPen(group.colour, 2))
-                painter.drawLine(
-                    place.x(), place.bottom(), place.x() + 16 + metrics.horizontalAdvance(text), place.bottom()
-                )
-        side = self._tiles.shape[1]
-        for index, place in self._places.items():
-            if index < len(self._tiles):
-                row, column = divmod(index, _ATLAS_COLUMNS)
-                painter.drawImage(place, self._atlas, QRect(column * side, row * side, side, side))
-        self._frame_selected(painter)
-        if self._headers:
+                y = place.bottom() - 1
+                painter.drawLine(place.x() + 16, y, place.x() + 16 + metrics.horizontalAdvance(text), y)
+        if self._headers and self._bar_room:
             self._paint_colour_bar(painter, metrics)
 
     def _paint_colour_bar(self, painter: QPainter, metrics: QFontMetrics) -> None:
-        """At the right end of the first header: 0, the colours, the limit."""
+        """At the right end of the first header: what is painted, 0, the colours, the limit."""
         painter.setPen(QColor(theme.current().muted))
         width = metrics.horizontalAdvance(self._limit)
-        x = self.width() - width - 2
-        painter.drawText(x, 15, self._limit)
-        bar = QRect(x - 70, 6, 64, 9)
+        x, line = self.width() - width - 2, self._headers[0]
+        painter.drawText(QRect(x, line.y(), width + 2, HEADER), Qt.AlignmentFlag.AlignVCenter, self._limit)
+        bar = QRect(x - 66, line.y() + 7, 60, 9)
         row = np.arange(256, dtype=np.uint8)[None].copy()
-        image = QImage(row.data, 256, 1, 256, QImage.Format.Format_Indexed8)
+        image = QImage(row.data, _BACKGROUND, 1, 256, QImage.Format.Format_Indexed8)
         image.setColorTable(self._table)
         painter.drawImage(bar, image)
-        painter.drawText(bar.x() - metrics.horizontalAdvance("0") - 6, 15, "0")
+        zero = metrics.horizontalAdvance("0")
+        painter.drawText(QRect(bar.x() - zero - 6, line.y(), zero + 2, HEADER), Qt.AlignmentFlag.AlignVCenter, "0")
+        if self._bar_room > _BAR:
+            name = QRect(0, line.y(), bar.x() - zero - 14, HEADER)
+            painter.drawText(name, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, "activation")
 
-    def _frame_selected(self, painter: QPainter) -> None:
+    def _frame(self, painter: QPainter) -> None:
+        """The first of the selected in full, the others thin, the one under the pointer thinner."""
         look = theme.current()
-        for i, index in enumerate(self._selected):
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        frames = [(index, 1.5) for index in self._selected[1:]]
+        if self._under is not None:
+            frames.append((self._under, 1.0))
+        frames += [(index, 3.0) for index in self._selected[:1]]
+        for index, width in frames:
             if index in self._places:
                 place = self._places[index]
-                painter.setPen(QPen(QColor(look.window), 4))
-                painter.drawRect(place.adjusted(-1, -1, 1, 1))
-                painter.setPen(QPen(QColor(look.text if i == 0 else look.muted), 2))
-                painter.drawRect(place.adjusted(-1, -1, 1, 1))
+                painter.setPen(QPen(QColor(look.window), width + 2))
+                painter.drawRect(place.adjusted(-1, -1, 0, 0))
+                painter.setPen(QPen(QColor(look.text), width))
+                painter.drawRect(place.adjusted(-1, -1, 0, 0))
 
     # -- events --------------------------------------------------------------------------------------------
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        if event.size().width() != event.oldSize().width():
+            self._arrange()
+            self._paste()
+
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        index = self.index_at(event.position().toPoint())
-        if index is not None and event.button() == Qt.MouseButton.LeftButton:
+        if event.button() != Qt.MouseButton.LeftButton:
+            return
+        at = event.position().toPoint()
+        self._pressed = at
+        index, group = self.index_at(at), self._group_at(at)
+        if index is not None:
+            self._pick(index, event.modifiers())
+        elif group is not None:
+            self.group_clicked.emit(group)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """The second press of two is no click of its own."""
+
+    def _pick(self, index: int, keys: Qt.KeyboardModifier) -> None:
+        if keys & _SHIFT:
+            self._reach(index)
+            return
+        self._anchor = index
+        if not keys & _CTRL:
             self.clicked.emit(index)
+        elif index in self._selected:
+            self.chosen.emit(tuple(i for i in self._selected if i != index))
+        else:
+            self.chosen.emit((*self._selected, index))
+
+    def _reach(self, index: int) -> None:
+        """Everything from the anchor to a tile, beside what is selected."""
+        order = self.shown
+        anchor = self._anchor if self._anchor in self._places else self._selected[0] if self._selected else index
+        if anchor not in self._places:
+            anchor = index
+        first, last = sorted((order.index(anchor), order.index(index)))
+        between = order[first : last + 1]
+        if order.index(anchor) != first:
+            between = between[::-1]
+        self._anchor = anchor
+        self._choose(between, add=True)
+
+    def _choose(self, indices: Iterable[int], add: bool) -> None:
+        """In the order given, once each."""
+        self.chosen.emit(tuple(dict.fromkeys([*(self._selected if add else ()), *indices])))
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        self.hovered.emit(self.index_at(event.position().toPoint()))
+        at = event.position().toPoint()
+        if self._pressed is not None and event.buttons() & Qt.MouseButton.LeftButton:
+            far = (at - self._pressed).manhattanLength() >= max(8, QApplication.startDragDistance())
+            if far or self._band is not None:
+                self._band = QRect(self._pressed, at).normalized()
+                self.update()
+                return
+        index = self.index_at(at)
+        on_header = index is None and self._group_at(at) is not None
+        self.setCursor(Qt.CursorShape.PointingHandCursor if on_header else Qt.CursorShape.ArrowCursor)
+        if index != self._under:
+            for one in (index, self._under):
+                if one in self._places:
+                    self.update(self._places[one].adjusted(-4, -4, 4, 4))
+            self._under = index
+        self.hovered.emit(index)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        band, self._band, self._pressed = self._band, None, None
+        if band is not None:
+            caught = [index for index, place in self._places.items() if place.intersects(band)]
+            self._choose(caught, add=bool(event.modifiers() & (_CTRL | _SHIFT)))
+            self.update()
 
     def leaveEvent(self, event: object) -> None:
+        self._under = None
+        self.update()
         self.hovered.emit(None)
 
     def event(self, event: QEvent) -> bool:
-        """The arrow keys are the wall's own while it has the focus, before the window's shortcuts."""
-        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and event.key() in _ARROWS:
+        """The wall's keys are its own while it has the focus, before the window's shortcuts."""
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and self._is_own(event):
             event.accept()
             return True
         return super().event(event)
 
+    @staticmethod
+    def _is_own(event: QKeyEvent) -> bool:
+        if event.modifiers() & _CTRL:
+            return event.key() == Qt.Key.Key_A
+        return event.key() in _ARROWS or event.key() in _ZOOM
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Arrow keys walk from tile to tile."""
-        move = _ARROWS.get(event.key())
-        if move is None or not self._places:
+        """Arrows walk, with Shift they extend; + − 0 zoom; Ctrl+A takes the group."""
+        key = event.key()
+        if key == Qt.Key.Key_A and event.modifiers() & _CTRL:
+            self._choose_group()
+        elif key in _ZOOM and not event.modifiers() & _CTRL:
+            self.zoomed.emit(_ZOOM[key])
+        elif key in _ARROWS and self._places:
+            self._walk(_ARROWS[key], bool(event.modifiers() & _SHIFT))
+        else:
             super().keyPressEvent(event)
+
+    def _choose_group(self) -> None:
+        """The whole group of the neuron on show; without one, everything."""
+        first = self._selected[0] if self._selected else None
+        tiles = next((group.tiles for group in self._groups if first in group.tiles), self.shown)
+        self._choose(tiles, add=first in tiles)
+
+    def _walk(self, move: tuple[int, int], extend: bool) -> None:
+        here = self._selected[-1 if extend else 0] if self._selected else None
+        there = next(iter(self._places)) if here not in self._places else self._neighbour(here, move)
+        if there is None:
             return
-        if not self._selected or self._selected[0] not in self._places:
-            self.clicked.emit(next(iter(self._places)))
+        if extend:
+            self._choose((there,), add=True)
+        else:
+            self._anchor = there
+            self.clicked.emit(there)
+        self.reached.emit(self._places[there])
+
+    def _neighbour(self, index: int | None, move: tuple[int, int]) -> int | None:
+        """The next tile that way; over a header the nearest in the next row."""
+        assert index is not None
+        order = self.shown
+        if move[1] == 0:
+            at = order.index(index) + move[0]
+            return order[at] if 0 <= at < len(order) else None
+        place = self._places[index]
+        beyond = [(i, other) for i, other in self._places.items() if (other.y() - place.y()) * move[1] > 0]
+        if not beyond:
+            return None
+        row = min((other.y() for _, other in beyond), key=lambda y: abs(y - place.y()))
+        return min((x for x in beyond if x[1].y() == row), key=lambda x: abs(x[1].x() - place.x()))[0]
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    """A group's tiles in one picture.
+
+    lines : its bytes, which must outlive it      side, step : of a tile in it, and from tile to tile
+    sharp : a pixel of it is a pixel of the screen
+    """
+
+    image: QImage
+    lines: NDArray[np.uint8]
+    places: list[QRect]
+    columns: int
+    side: int
+    step: int
+    sharp: bool
+
+    def paint(self, painter: QPainter, seen: QRect) -> None:
+        if self.sharp:
+            painter.drawImage(self.places[0].topLeft(), self.image)
             return
-        place = self._places[self._selected[0]]
-        step = place.width() + GAP
-        for distance in range(1, 4):  # over a header
-            at = place.center() + QPoint(move[0] * step, move[1] * (step if distance == 1 else step + 12 * distance))
-            if (index := self.index_at(at)) is not None:
-                self.clicked.emit(index)
-                return
+        for i, place in enumerate(self.places):
+            if place.intersects(seen):
+                row, column = divmod(i, self.columns)
+                source = QRect(column * self.step, row * self.step, self.side, self.side)
+                painter.drawImage(place, self.image, source)
+
+
+class WallArea(QScrollArea):
+    """A wall of tiles as large as fit, or zoomed, and then it scrolls."""
+
+    zoom_changed = Signal()
+
+    def __init__(self, wall: TileWall) -> None:
+        super().__init__()
+        self.wall = wall
+        self._counts: tuple[int, ...] = ()
+        self._told: tuple[tuple[TileGroup, ...], NDArray[np.uint8], tuple[int, ...], str] | None = None
+        self._zoom: int | None = None  # a tile's size; None: what fits
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setWidget(wall)
+        wall.zoomed.connect(self.zoom_by)
+        wall.reached.connect(lambda place: self.ensureVisible(place.center().x(), place.center().y(), 60, 60))
+
+    @property
+    def size_of_tiles(self) -> int:
+        return self._zoom or fitting_size(self._counts, self.contentsRect().size())
+
+    @property
+    def zoomed(self) -> bool:
+        return self._zoom is not None
+
+    def show_tiles(
+        self,
+        groups: Sequence[TileGroup],
+        tiles: NDArray[np.uint8],
+        selected: Sequence[int],
+        limit: str,
+        counts: Sequence[int],
+    ) -> None:
+        """As `TileWall.show_tiles`.  counts : the groups that are to fit, shown or not"""
+        self._counts, self._told = tuple(counts), (tuple(groups), tiles, tuple(selected), limit)
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        assert self._told is not None
+        groups, tiles, selected, limit = self._told
+        size, room = self.size_of_tiles, self.contentsRect().size()
+        shown = [len(group.tiles) for group in groups]
+        over = height_of(shown, room.width(), size) > room.height()
+        policy = Qt.ScrollBarPolicy.ScrollBarAlwaysOn if over else Qt.ScrollBarPolicy.ScrollBarAlwaysOff
+        if policy != self.verticalScrollBarPolicy():
+            self.setVerticalScrollBarPolicy(policy)
+        width = room.width() - (self.verticalScrollBar().sizeHint().width() if over else 0)
+        self.wall.resize(width, max(room.height(), height_of(shown, width, size)))
+        self.wall.show_tiles(groups, tiles, selected, limit, size)
+
+    def zoom_by(self, steps: int, at: QPoint | None = None) -> None:
+        """Larger, smaller, or as large as fits (0). at : of the wall, the place that keeps its tile in view"""
+        fitting = fitting_size(self._counts, self.contentsRect().size())
+        now = self._zoom or fitting
+        larger = [size for size in SIZES if size > now]
+        smaller = [size for size in SIZES if fitting < size < now]
+        before = self._zoom
+        if steps > 0 and larger:
+            self._zoom = larger[-1]
+        elif steps <= 0:
+            self._zoom = smaller[0] if steps < 0 and smaller else None
+        if self._zoom == before:
+            return
+        keep = None if at is None else self.wall.index_at(at)
+        offset = 0 if at is None else at.y() - self.verticalScrollBar().value()
+        self.zoom_changed.emit()
+        if keep is not None and keep in self.wall.shown:
+            self.verticalScrollBar().setValue(self.wall.place_of(keep).y() - offset)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        if event.modifiers() & _CTRL:
+            at = self.wall.mapFrom(self, event.position().toPoint())
+            self.zoom_by(1 if event.angleDelta().y() > 0 else -1, at)
+            event.accept()
+        else:
+            super().wheelEvent(event)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """At once with the tiles there are; the host asks for sharp ones."""
+        if self._told is not None:
+            self._lay_out()

@@ -98,6 +98,11 @@ def neuron_activation(run: Run, step: int, layer: int, index: int) -> Floats:
     return _activation(run, step, layer, index, _recent_sources(run, step))
 
 
+def uncached_activation(run: Run, step: int, layer: int, index: int) -> Floats:
+    """The same, of a checkpoint that is visited once."""
+    return _activation(run, step, layer, index, _sources(run, step))
+
+
 def _activation(run: Run, step: int, layer: int, index: int, sources: _Sources | None) -> Floats:
     p = run.config.p
     if sources is not None:
@@ -171,7 +176,7 @@ def _scale(n: int, k: int | Ints) -> Floats:
 # -- what it writes ---------------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def _unembedding(run: Run, step: int) -> Floats:
     """Residual stream to the residues' logits; a final layer norm's centring and scale folded in.  (d_model, p)"""
     w_u = run.weight("W_U", step)[:, : run.config.p].astype(np.float64)
@@ -181,10 +186,16 @@ def _unembedding(run: Run, step: int) -> Floats:
     return w_u
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def _outputs(run: Run, step: int) -> NDArray[np.float32]:
     """W_out of all layers.  (n_layers, d_mlp, d_model)"""
     return run.weight("W_out", step)
+
+
+def logits_written(run: Run, step: int, layer: int, index: int) -> Floats:
+    """W_L[:, n]: what one unit of activation adds to each residue's logit by the direct path.  (p,)"""
+    found: Floats = _outputs(run, step)[layer, index].astype(np.float64) @ _unembedding(run, step)
+    return found
 
 
 def neuron_logit_map(run: Run, step: int) -> Floats:
@@ -256,7 +267,7 @@ def neuron_report(run: Run, step: int, layer: int, index: int) -> NeuronReport:
     c = run.config
     layer, index = range(c.n_layers)[layer], range(c.d_mlp)[index]
     values = neuron_activation(run, step, layer, index)
-    writes: Floats = _outputs(run, step)[layer, index].astype(np.float64) @ _unembedding(run, step)
+    writes = logits_written(run, step, layer, index)
     last = layer == c.n_layers - 1
     no_vote = None if last and not c.layer_norm else RESCALED if last else DIRECT_ONLY
     try:
@@ -437,8 +448,12 @@ def neuron_biography(run: Run, layer: int, index: int, steps: Iterable[int] | No
         frequency[at], fve[at] = t.frequency, t.fve
         if t.frequency:
             phase[at] = _degrees(_sum_coefficient(t.full, t.frequency, basis.sign))
-    epochs = run.epochs[chosen]
-    last = frequency[-1] if len(chosen) else 0
+    return life_of(run.epochs[chosen], frequency, fve, phase)
+
+
+def life_of(epochs: Ints, frequency: Ints, fve: Floats, phase: Floats) -> NeuronBiography:
+    """The biography of what was found at some epochs, ascending; (n,) each."""
+    last = frequency[-1] if len(epochs) else 0
     return NeuronBiography(
         epochs=epochs,
         frequency=frequency,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from engine.analysis.characters import NoBasis, characters
 from engine.analysis.curves import Curve, LossCurves, loss_curves
 from engine.analysis.measures import candidates, key_frequencies, measures
-from engine.analysis.phases import Phases, phases
+from engine.analysis.phases import Phases, Thresholds, phases
+from engine.analysis.published import Published, published
 from engine.runfile import Run
 from engine.traces import Traces
 
@@ -21,12 +22,14 @@ ENOUGH = 20  # checkpoints measured, for phases
 class Pinned:
     """The frequencies that restricted and excluded loss are taken for, and the epoch that names them.
 
-    final : key frequencies of a finished run; else candidates, which may change
+    final : key frequencies of a finished run, or a set chosen by hand; else candidates, which may change
+    by_hand : chosen by a person; `epoch` then says nothing about the set
     """
 
     keys: tuple[int, ...]
     epoch: int
     final: bool
+    by_hand: bool = False
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,9 @@ class ProgressCurves:
     restricted : of the pinned frequencies, all pairs   excluded : without them, training pairs
     excluded_all : without every frequency, training pairs   ratio : test loss / restricted loss
     phases : None until `ENOUGH` checkpoints are measured   last : the last epoch measured
+    seen, unseen : test pairs whose mirror (b, a) was trained, or was not; symmetric operations only
+    each : without one pinned frequency, training pairs (paper, fig. 15)
+    accuracy : of the same pairs and logits, by the names of the curves; shares of 1
     """
 
     pinned: Pinned | None
@@ -47,19 +53,32 @@ class ProgressCurves:
     ratio: Curve | None
     phases: Phases | None
     last: float
+    seen: Curve | None = None
+    unseen: Curve | None = None
+    each: dict[int, Curve] = field(default_factory=dict)
+    accuracy: dict[str, Curve] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class LossAndProgress:
-    """What the loss view shows; no progress until the traces are open."""
+    """What the loss view shows; no progress until the traces are open.
+
+    published : the paper's mainline, for a run of its task
+    """
 
     loss: LossCurves
     progress: ProgressCurves | None
+    published: Published | None = None
 
 
-def pinned_keys(run: Run, n: int) -> Pinned:
-    """Key frequencies of the last of n checkpoints of a finished run; candidates at the last one of any other."""
+def pinned_keys(run: Run, n: int, chosen: tuple[int, ...] | None = None) -> Pinned:
+    """Key frequencies of the last of n checkpoints of a finished run; candidates at the last one of any other.
+
+    chosen : a set in their place
+    """
     epoch = int(run.epochs[n - 1])
+    if chosen:
+        return Pinned(tuple(sorted(chosen)), epoch, True, by_hand=True)
     if run.status().state == "finished":
         return Pinned(key_frequencies(run, n - 1), epoch, True)
     try:
@@ -70,44 +89,60 @@ def pinned_keys(run: Run, n: int) -> Pinned:
     return Pinned(() if table is None else candidates(table, basis), epoch, False)
 
 
-def progress_curves(run: Run, traces: Traces, pinned: Pinned | None, n: int) -> ProgressCurves:
-    """Everything that the traces hold up to the n-th checkpoint."""
+def progress_curves(
+    run: Run, traces: Traces, pinned: Pinned | None, n: int, thresholds: Thresholds | None = None
+) -> ProgressCurves:
+    """Everything that the traces hold up to the n-th checkpoint.  thresholds : of the phases"""
     last = int(run.epochs[n - 1])
     epochs = traces.epochs
     seen = epochs <= last
     keys = () if pinned is None else pinned.keys
     columns, without = traces.restricted(keys), traces.excluded(keys)
-    restricted = None if columns is None else _curve(columns.epochs, columns.loss["every"], last)
     test = traces.column("test_loss")
     ratio = None
     if columns is not None and test is not None and np.array_equal(columns.epochs, epochs):
         ratio = _curve(epochs, test / np.maximum(columns.loss["every"], 1e-300), last)
-    excluded_all = traces.column("excluded_all_train_loss")
+    losses: dict[str, Curve | None] = {}
+    accuracies: dict[str, Curve | None] = {}
+    for name, column in (("seen", "seen"), ("unseen", "unseen"), ("excluded_all", "excluded_all_train")):
+        losses[name] = _column_curve(traces, epochs, f"{column}_loss", last)
+        accuracies[name] = _column_curve(traces, epochs, f"{column}_accuracy", last)
+    for name, found, part in (("restricted", columns, "every"), ("excluded", without, "keys")):
+        losses[name] = None if found is None else _curve(found.epochs, found.loss[part], last)
+        accuracies[name] = None if found is None else _curve(found.epochs, found.accuracy[part], last)
+    each = {} if without is None else {k: _curve(without.epochs, without.loss[str(k)], last) for k in keys}
     return ProgressCurves(
         pinned=pinned,
         no_basis=_why_no_basis(run),
-        restricted=restricted,
-        excluded=None if without is None else _curve(without.epochs, without.loss["keys"], last),
-        excluded_all=None if excluded_all is None else _curve(epochs, excluded_all, last),
         ratio=ratio,
-        phases=_phases(run, traces, epochs, seen) if seen.sum() >= ENOUGH else None,
+        phases=trace_phases(run, traces, n, thresholds) if seen.sum() >= ENOUGH else None,
         last=float(epochs[seen][-1]) if seen.any() else 0.0,
+        each={k: curve for k, curve in each.items() if curve is not None},
+        accuracy={name: curve for name, curve in accuracies.items() if curve is not None},
+        **losses,
     )
 
 
 _SHIPPED = ("train_loss", "test_loss", "train_accuracy", "test_accuracy")
 
 
-def loss_and_progress(run: Run, n: int, traces: Traces | None, pinned: Pinned | None, revision: int) -> LossAndProgress:
+def loss_and_progress(
+    run: Run,
+    n: int,
+    traces: Traces | None,
+    pinned: Pinned | None,
+    revision: int,
+    thresholds: Thresholds | None = None,
+) -> LossAndProgress:
     """The losses up to n checkpoints, and what is measured of them.  revision : of the traces, which grow"""
-    progress = None if traces is None else progress_curves(run, traces, pinned, n)
+    progress = None if traces is None else progress_curves(run, traces, pinned, n, thresholds)
     curves = loss_curves(run, n)
     if traces is not None and run.reduced_precision and len(traces.epochs) > n:  # shipped of all checkpoints
         last = int(run.epochs[n - 1])
         columns = {name: traces.column(name) for name in _SHIPPED}
         finer = {name: _curve(traces.epochs, x, last) for name, x in columns.items() if x is not None}
         curves = replace(curves, **finer)
-    return LossAndProgress(curves, progress)
+    return LossAndProgress(curves, progress, published(run, thresholds))
 
 
 def _why_no_basis(run: Run) -> str:
@@ -124,11 +159,19 @@ def _curve(epochs: NDArray[np.int64], values: NDArray[np.float64], last: int) ->
     return Curve(epochs[there].astype(np.float64), values[there]) if there.any() else None
 
 
-def _phases(run: Run, traces: Traces, epochs: NDArray[np.int64], seen: NDArray[np.bool_]) -> Phases | None:
+def _column_curve(traces: Traces, epochs: NDArray[np.int64], name: str, last: int) -> Curve | None:
+    values = traces.column(name)
+    return None if values is None else _curve(epochs, values, last)
+
+
+def trace_phases(run: Run, traces: Traces, n: int, thresholds: Thresholds | None = None) -> Phases | None:
+    """The phases by what the traces hold up to the n-th checkpoint; None where they lack a column."""
+    epochs = traces.epochs
+    seen = epochs <= int(run.epochs[n - 1])
     wanted = ("train_accuracy", "test_accuracy", "excluded_all_train_loss", "squared_weights", "test_loss")
     found = {name: traces.column(name) for name in wanted}
     columns = {name: values[seen] for name, values in found.items() if values is not None}
-    if len(columns) < len(wanted):
+    if len(columns) < len(wanted) or seen.sum() < ENOUGH:
         return None
     squared = columns["squared_weights"]
     return phases(
@@ -139,4 +182,5 @@ def _phases(run: Run, traces: Traces, epochs: NDArray[np.int64], seen: NDArray[n
         squared.sum(axis=1) if squared.ndim > 1 else squared,
         run.config.lr * run.config.weight_decay,
         columns["test_loss"],
+        thresholds,
     )

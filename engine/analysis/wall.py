@@ -1,25 +1,33 @@
 """All neurons at once: thumbnails of their activations over (a, b) in unwrapped axes.
 
 Reordering both axes by a → k·a mod p turns a neuron of frequency k into one smooth bump whose place is its phase.
-In natural order a small tile cannot show a high frequency: it would impersonate a low one.
+In natural order a small tile cannot show a high frequency: it would impersonate a low one. Where the task is a sum of
+exponents (a·b, a/b), a stands at k·log a, and the residues without a logarithm are left out.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.analysis.neurons import THRESHOLD, NeuronFrequencies, neuron_frequencies
+from engine.analysis.characters import Characters
+from engine.analysis.neurons import THRESHOLD
+from engine.analysis.passes import in_rows, thumbnails
+from engine.analysis.waves import Waves, basis_or_residues, layer_waves
 from engine.fourier import components, frequencies
-from engine.replay import activations
+from engine.lanes import Lanes
+from engine.replay import activations, drawn
 from engine.runfile import Run
 from engine.tasks import TASKS
+from engine.traces import Traces
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+_LANES: Lanes = Lanes(2)  # tiles and frequencies side by side
 
 
 @dataclass(frozen=True)
@@ -30,67 +38,148 @@ class Group:
     neurons: tuple[int, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class WallLayout:
     """Who stands where, and the colour limit, as of one checkpoint.
 
-    groups : by frequency, ascending, sorted by phase within; the rest last
-    frequency, fve : (n,) at that checkpoint      phase : (n,) radians, of cos(w_k(a ± b) − φ)
+    groups : by frequency, ascending, sorted by phase within; the rest last, the clearest first
+    frequency, fve : (d,) at that checkpoint      phase : (d,) radians; the wave is cos(w(a ± b) + φ); NaN: dead
     limit : the activation painted with the last colour
+    n : residues along an unwrapped axis      generator : of the units, which k depends on; None for sums
+    no_basis : why the task has none: frequencies are then of the residues as they stand, and no group has one
+    keys : key frequencies of the last layer, ascending
     """
 
     epoch: int
     groups: tuple[Group, ...]
-    frequency: NDArray[np.int64]
+    frequency: Ints
     fve: Floats
     phase: Floats
     limit: float
+    n: int
+    generator: int | None
+    no_basis: str
+    keys: tuple[int, ...]
 
     @property
-    def keys(self) -> tuple[int, ...]:
-        """Key frequencies, ascending."""
-        return tuple(group.frequency for group in self.groups if group.frequency)
+    def order(self) -> tuple[int, ...]:
+        """All neurons as they stand on the wall."""
+        return tuple(index for group in self.groups for index in group.neurons)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NeuronWall:
-    """layout : order and colours    tiles : (n, size, size) uint8, row a, column b, 255 is the limit
-    frequency, fve : (n,) at the checkpoint shown
+    """layout : order and colours    tiles : (d, size, size) uint8, row a, column b, 255 is the limit
+    frequency, fve : (d,) at the checkpoint shown, float32: for drawing
+    committed : (d,) first measured epoch from which FVE stays ≥ 0.85, −1 where there is none; None: not asked
     """
 
     layout: WallLayout
     tiles: NDArray[np.uint8]
-    frequency: NDArray[np.int64]
+    frequency: Ints
     fve: Floats
+    committed: Ints | None = None
 
 
 def neuron_wall(run: Run, step: int, layout_step: int, size: int, unwrapped: bool, layer: int = -1) -> NeuronWall:
     """Thumbnails at a checkpoint in the order, axes and colours of another (usually the last). Float32: for drawing.
 
-    size : pixels of a tile's side
+    size : pixels of a tile's side; never more than there are residues along it
     """
-    p = run.config.p
     layout = wall_layout(run, layout_step, layer)
-    values = activations(run, step, exact=False).mlp_post[layer].reshape(p, p, -1)
-    tiles = np.empty((values.shape[2], size, size), dtype=np.uint8)
-    pool = area_pool(p, size)
-    scale = 255.0 / layout.limit if layout.limit > 0 else 0.0
-    for k in np.unique(layout.frequency):
-        rows = np.flatnonzero(layout.frequency == k)
-        order = unwrapping(p, int(k)) if unwrapped else np.arange(p)
-        weights = np.zeros((size, p), dtype=np.float32)
-        weights[:, order] = pool  # pixel rows average the residues in unwrapped order
-        block = np.tensordot(weights, values[:, :, rows], axes=(1, 0))  # (size, b, n)
-        block = np.tensordot(weights, block, axes=(1, 1))  # (size of b, size of a, n)
-        tiles[rows] = np.clip(block.transpose(2, 1, 0) * scale, 0, 255)
-    now = drawn_frequencies(run, step, layer)
+    basis = basis_or_residues(run.config)[0]
+    unwrapped = unwrapped and not layout.no_basis
+    values = drawn(run, step).mlp_post[layer]
+    size = min(size, basis.n if unwrapped else basis.p)
+    tiles = np.empty((values.shape[1], size, size), dtype=np.uint8)
+    starts, columns, places = _places(layout.frequency, basis, unwrapped)
+    edges, pixels, weights = _pixels(basis.n if unwrapped else basis.p, size)
+    scale = values.dtype.type(255.0 / layout.limit if layout.limit > 0 else 0.0)
+    weights = weights.astype(values.dtype)
+
+    def draw() -> None:
+        thumbnails(*in_rows(values), basis.p, starts, columns, places, edges, pixels, weights, scale, tiles)
+
+    def name() -> Waves:
+        return layer_waves(run, step, layer, exact=False)
+
+    _, now = _LANES.run([draw, name])
+    assert now is not None
     return NeuronWall(layout, tiles, now.frequency, now.fve)
 
 
-@lru_cache(maxsize=64)
-def drawn_frequencies(run: Run, step: int, layer: int) -> NeuronFrequencies:
-    """Frequencies in float32, fast enough to follow a finger."""
-    return neuron_frequencies(run, step, layer, exact=False)
+def neuron_wall_and_lives(
+    run: Run, step: int, layout_step: int, size: int, unwrapped: bool, layer: int,
+    n: int, traces: Traces | None, revision: int,
+) -> NeuronWall:  # fmt: skip
+    """The same, and since when each neuron is committed at the checkpoints measured so far, up to the n-th.
+
+    revision : of the traces, which grow
+    """
+    wall = neuron_wall(run, step, layout_step, size, unwrapped, layer)
+    lives = None if traces is None else committed_epochs(traces, int(run.epochs[n - 1]), revision)
+    return replace(wall, committed=lives)
+
+
+def _places(frequency: Ints, basis: Characters, unwrapped: bool) -> tuple[Ints, Ints, Ints]:
+    """Neurons by their order of the residues: where groups start, who is in them, where residues stand there."""
+    if not unwrapped:
+        d = len(frequency)
+        return np.array([0, d]), np.arange(d), np.arange(basis.p)[None]
+    columns = np.argsort(frequency, kind="stable")
+    found, starts = np.unique(frequency[columns], return_index=True)
+    places = np.full((len(found), basis.p), -1)
+    for row, k in zip(places, found.tolist(), strict=True):
+        row[basis.elements[unwrapping(basis.n, k)]] = np.arange(basis.n)
+    return np.append(starts, len(columns)), columns, places
+
+
+@lru_cache(maxsize=32)
+def _pixels(n: int, size: int) -> tuple[Ints, Ints, NDArray[np.float32]]:
+    """`area_pool` by residue: where its pixels start, which they are, and with what weight it counts there."""
+    pool = area_pool(n, size)
+    residues, pixels = np.nonzero(pool.T)
+    edges = np.searchsorted(residues, np.arange(n + 1))
+    return edges, pixels, pool[pixels, residues]
+
+
+@dataclass(frozen=True, eq=False)
+class ExactWaves:
+    """Best frequency and FVE of every neuron of a layer, float64, for printing; (d,) each."""
+
+    frequency: Ints
+    fve: Floats
+
+
+def exact_waves(run: Run, step: int, layer: int, traces: Traces | None) -> ExactWaves:
+    """From the traces where this checkpoint was measured with these weights; else computed."""
+    measured = traces is not None and layer == run.config.n_layers - 1 and not run.reduced_precision
+    if measured and not basis_or_residues(run.config)[1]:
+        assert traces is not None
+        at = np.flatnonzero(traces.epochs == int(run.epochs[step]))
+        frequency, fve = traces.column("neuron_frequency"), traces.column("neuron_fve")
+        if len(at) and frequency is not None and fve is not None and at[0] < min(len(frequency), len(fve)):
+            return ExactWaves(frequency[at[0]].astype(np.int64), fve[at[0]])
+    found = layer_waves(run, step, layer)
+    return ExactWaves(found.frequency, found.fve)
+
+
+@lru_cache(maxsize=4)
+def committed_epochs(traces: Traces, last: int, revision: int) -> Ints | None:
+    """The first measured epoch from which a neuron's FVE stays ≥ 0.85 up to epoch `last`, −1 where it does not.
+
+    (d,), of the last layer; None where nothing is measured yet, or the task has no basis
+    """
+    epochs, fve = traces.epochs, traces.column("neuron_fve")
+    if fve is None:
+        return None
+    m = min(len(epochs), len(fve))
+    seen = epochs[:m] <= last
+    epochs, clear = epochs[:m][seen], fve[:m][seen] >= THRESHOLD
+    if not len(epochs):
+        return None
+    stays = np.logical_and.accumulate(clear[::-1], axis=0).sum(axis=0)  # how many of the last checkpoints
+    return np.where(stays > 0, epochs[len(epochs) - np.maximum(stays, 1)], -1)
 
 
 def wall_layout(run: Run, step: int, layer: int = -1) -> WallLayout:
@@ -98,22 +187,39 @@ def wall_layout(run: Run, step: int, layer: int = -1) -> WallLayout:
 
     From float64 activations; from float32 of a run that is being trained, for the next checkpoint replaces it soon.
     """
-    return _layout(run, step, layer, not run.grows)
+    return _layout(run, step, range(run.config.n_layers)[layer], not run.grows)
 
 
 @lru_cache(maxsize=64)
 def _layout(run: Run, step: int, layer: int, exact: bool) -> WallLayout:
-    p = run.config.p
-    values = activations(run, step, exact).mlp_post[layer]
-    found = neuron_frequencies(run, step, layer) if exact else drawn_frequencies(run, step, layer)
-    phase = sum_phases(values, found.frequency, p, difference=run.config.operation == "subtract")
-    carries = found.fve >= THRESHOLD
-    groups = [Group(k, _by(phase, np.flatnonzero(carries & (found.frequency == k)))) for k in found.key_frequencies()]
-    rest = np.flatnonzero(~carries)
+    basis, no_basis = basis_or_residues(run.config)
+    found = layer_waves(run, step, layer, exact)
+    carried = carriers(found) if not no_basis else {}
+    groups = [Group(k, _by(found.phase, rows)) for k, rows in carried.items()]
+    rest = np.setdiff1d(np.arange(len(found.fve)), np.concatenate([np.zeros(0, np.int64), *carried.values()]))
     if len(rest):
-        groups.append(Group(0, _by(-found.fve, rest)))
-    limit = float(np.quantile(values.max(axis=0), 0.95))
-    return WallLayout(int(run.epochs[step]), tuple(groups), found.frequency, found.fve, phase, limit)
+        groups.append(Group(0, tuple(rest.tolist()) if no_basis else _by(-found.fve, rest)))
+    last = run.config.n_layers - 1
+    keys = tuple(carried) if layer == last else _layout(run, step, last, exact).keys
+    brightest = (activations(run, step) if exact else drawn(run, step)).mlp_post[layer].max(axis=0)
+    return WallLayout(
+        epoch=int(run.epochs[step]),
+        groups=tuple(groups),
+        frequency=found.frequency,
+        fve=found.fve,
+        phase=found.phase,
+        limit=float(np.quantile(brightest, 0.95)) or float(brightest.max()),
+        n=basis.n,
+        generator=basis.generator,
+        no_basis=no_basis,
+        keys=keys,
+    )
+
+
+def carriers(found: Waves) -> dict[int, Ints]:
+    """Key frequencies, ascending, and the neurons that carry each: best frequency, FVE ≥ 0.85 (paper, sec. 4.3)."""
+    clear = np.flatnonzero(found.fve >= THRESHOLD)
+    return {int(k): clear[found.frequency[clear] == k] for k in np.unique(found.frequency[clear]) if k > 0}
 
 
 def sum_phases(values: NDArray[np.floating], frequency: NDArray[np.int64], p: int, difference: bool = False) -> Floats:

@@ -1,5 +1,6 @@
 """A small trained run, and a window that remembers nothing."""
 
+import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +21,22 @@ SMALL = Config(
 )  # fmt: skip
 
 
+@pytest.fixture(scope="session", autouse=True)
+def garbage_is_ours() -> Iterator[None]:
+    """As in the program: what Qt owns is never freed by the analysis thread."""
+    gc.disable()
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.enable()
+
+
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    yield
+    gc.collect()
+
+
 @pytest.fixture(scope="session")
 def run_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of eleven residues, trained for real."""
@@ -38,6 +55,7 @@ def run(run_path: Path) -> Run:
 def settings(tmp_path: Path) -> QSettings:
     made = QSettings(str(tmp_path / "settings.ini"), QSettings.Format.IniFormat)
     made.setValue("training/folder", str(tmp_path))
+    made.setValue("layout/name", "Watch training")
     return made
 
 

@@ -86,3 +86,25 @@ def test_that_the_cache_is_bounded_in_bytes(qtbot: QtBot, thinker: Compute, monk
 
 def test_that_memory_counts_arrays_inside_answers() -> None:
     assert memory_of(Answer(np.zeros(100))) >= 800
+
+
+def test_that_what_is_asked_together_is_answered_before_anything_newer(qtbot: QtBot, thinker: Compute) -> None:
+    thinker.ask("gate", Query(wait_for_gate, (1,)))
+    qtbot.waitUntil(lambda: not thinker._wanted)
+    for asker, x in (("a", 1), ("b", 2), ("c", 3)):
+        thinker.ask(asker, Query(square, (x,)))
+    thinker.ask("patient", Query(square, (9,)), urgent=False)
+    answered: list[int] = []
+
+    def later(query: Query, _: Answer) -> None:
+        answered.append(query.args[0])
+        if query == Query(square, (1,)):
+            thinker.ask("a", Query(square, (10,)))
+
+    thinker.answered.connect(later)
+    with qtbot.waitSignal(thinker.answered, check_params_cb=lambda q, _: q == Query(square, (9,))):
+        GATE.set()
+    assert [x for x in answered if x in (2, 3)] == [2, 3]
+    assert CALLS.index(3) < CALLS.index(9)
+    assert CALLS[:3] == [1, 2, 3]
+    assert 10 not in CALLS[:3]

@@ -55,3 +55,82 @@ def test_that_a_run_can_be_shown_at_an_epoch(run: Run) -> None:
     assert session.selection.epoch == 40
     assert replace(session.selection, layout_epoch=60).layout_step == run.step_at(60)
     assert session.selection.layout_step == run.n_checkpoints - 1
+
+
+class Clock:
+    """Time that a test moves by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_that_undo_goes_back_gesture_by_gesture_and_redo_forward(run: Run) -> None:
+    clock = Clock()
+    session = Session(clock)
+    session.show_run(run)
+    last = session.selection.step
+    assert not session.can_undo
+    for step in (5, 4, 3):  # one drag
+        session.scrub(step)
+    clock.now += 5
+    session.select(frequency=2)
+    clock.now += 5
+    session.select(pair=(3, 4), neurons=((0, 1),))
+    session.undo()
+    assert (session.selection.pair, session.selection.neurons, session.selection.frequency) == (None, (), 2)
+    session.undo()
+    assert (session.selection.frequency, session.selection.step) == (None, 3)
+    session.undo()
+    assert session.selection.step == last
+    assert not session.can_undo
+    session.redo()
+    session.redo()
+    session.redo()
+    assert (session.selection.step, session.selection.pair, session.selection.frequency) == (3, (3, 4), 2)
+    assert not session.can_redo
+
+
+def test_that_a_new_gesture_ends_redoing_and_another_run_ends_undoing(run: Run) -> None:
+    clock = Clock()
+    session = Session(clock)
+    session.show_run(run)
+    session.select(frequency=2)
+    session.undo()
+    assert session.can_redo
+    clock.now += 5
+    session.select(frequency=3)
+    assert not session.can_redo
+    session.select(run=None)
+    assert not session.can_undo
+
+
+def test_that_undo_brings_back_no_facts_that_grow(run: Run) -> None:
+    session = Session(Clock())
+    session.show_run(run)
+    session.select(n_checkpoints=4, step=1)
+    session.select(frequency=2)
+    session.grow(run, 6)
+    session.undo()
+    assert (session.selection.n_checkpoints, session.selection.frequency) == (6, None)
+
+
+def test_that_impossible_brushes_are_dropped(run: Run) -> None:
+    session = Session()
+    session.show_run(run)
+    session.select(pair=(3, 11), pinned_keys=(9, 2, 2, 0))
+    assert session.selection.pair is None
+    assert session.selection.pinned_keys == (2,)
+    session.select(pinned_keys=(77,))
+    assert session.selection.pinned_keys is None
+
+
+def test_that_an_epoch_leads_to_the_nearest_checkpoint(run: Run) -> None:
+    session = Session()
+    session.show_run(run)
+    session.scrub_to_epoch(91)
+    assert session.selection.epoch == 100
+    session.scrub_to_epoch(-5)
+    assert session.selection.epoch == 0

@@ -12,7 +12,8 @@ from PySide6.QtWidgets import QToolButton
 from pytestqt.qtbot import QtBot
 
 from app.main_window import MainWindow
-from app.views.loss import LossView, Span, spans
+from app.views.loss import LossView
+from app.views.over_time import Span, spans
 from engine import recording
 from engine.analysis.phases import Phases
 from engine.analysis.progress_curves import pinned_keys, progress_curves
@@ -75,17 +76,16 @@ def test_that_the_curves_are_those_of_the_engine(
     truth = progress_curves(own_run, window.tracing.traces, pinned_keys(own_run, n), n)
     for name in ("restricted", "excluded", "excluded_all"):
         curve = getattr(truth, name)
-        shown = loss._curves[name, "loss"].getData()[1]
-        if curve is None:
-            assert shown is None or not len(shown)
-        else:
-            assert np.allclose(shown, np.log10(curve.values))
+        shown = loss._plots.loss.curves.get(name)
+        assert (shown is None) == (curve is None)
+        if shown is not None:
+            assert np.array_equal(shown[1], curve.values)
         assert loss._legend[name].isVisible() == (curve is not None)
     assert truth.phases is not None
-    assert loss._strip.isVisible()
+    assert loss._strip.painted()
     keys = truth.pinned.keys if truth.pinned else ()
     expected = "keys " + " ".join(map(str, keys)) if keys else "no key frequency yet"
-    assert loss._keys.text() == expected
+    assert loss._subtitle.text().startswith(expected)
 
 
 def test_that_a_click_in_the_legend_hides_a_curve(window: MainWindow, qtbot: QtBot, own_run: Run) -> None:
@@ -93,8 +93,7 @@ def test_that_a_click_in_the_legend_hides_a_curve(window: MainWindow, qtbot: QtB
     loss = measured(window, qtbot)
     for hidden in (True, False):
         qtbot.mouseClick(loss._legend["excluded_all"], Qt.MouseButton.LeftButton)
-        shown = loss._curves["excluded_all", "loss"].getData()[0]
-        assert (shown is None or not len(shown)) == hidden
+        assert ("excluded_all" not in loss._plots.loss.curves) == hidden
 
 
 def test_that_scrubbing_moves_the_cursor_and_leaves_the_curves(
@@ -104,10 +103,10 @@ def test_that_scrubbing_moves_the_cursor_and_leaves_the_curves(
     loss = measured(window, qtbot)
     settle(window)
     calls: list[object] = []
-    monkeypatch.setattr(loss, "_put", lambda *a: calls.append(a))
+    monkeypatch.setattr(loss, "_draw_curves", lambda *a: calls.append(a))
     window.session.scrub(3)
     assert not calls
-    assert loss._cursors[0].value() == own_run.epochs[3]
+    assert loss._plots.loss.cursor.value() == own_run.epochs[3]
 
 
 def test_that_measuring_can_be_paused(window: MainWindow, qtbot: QtBot, own_run: Run) -> None:
@@ -148,8 +147,8 @@ def test_that_switching_closes_the_old_traces(window: MainWindow, qtbot: QtBot, 
 def test_that_a_task_without_a_basis_shows_only_its_losses(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
     window.show_run(recorded(tmp_path / "own.h5", "x2xyy2"))
     loss = measured(window, qtbot)
-    assert "No basis" in loss._legend["train"].toolTip()
-    assert not loss._keys.isVisible()
+    assert "No progress measures" in loss._legend["train"].toolTip()
+    assert "no progress measures" in loss._subtitle.text()
     assert not loss._legend["excluded_all"].isVisible()
     assert loss._stack.currentIndex() == 0
 

@@ -167,30 +167,31 @@ def test_that_the_spectrum_draws_what_the_engine_says(shown: MainWindow, settle:
     spectrum = view(shown, SpectrumView)
     assert isinstance(spectrum, SpectrumView)
     truth = embedding_spectrum(run, 4, run.n_checkpoints - 1)
-    assert np.array_equal(spectrum._cos.opts["height"], truth.cos)
-    assert np.array_equal(spectrum._sin.opts["height"], truth.sin)
+    assert np.array_equal(spectrum._cos.height, truth.cos)
+    assert np.array_equal(spectrum._sin.height, truth.sin)
 
 
 def test_that_a_click_on_the_curve_goes_there(shown: MainWindow, qtbot: QtBot, run: Run) -> None:
     loss = view(shown, LossView)
     assert isinstance(loss, LossView)
-    plot = loss._loss
+    plot = loss._plots.loss.widget
     box = plot.getViewBox()
     middle = box.viewRange()[1][0] / 2 + box.viewRange()[1][1] / 2
     at = plot.mapFromScene(box.mapViewToScene(pg_point(61, middle)))
     qtbot.mouseMove(plot.viewport(), at)
     qtbot.mouseClick(plot.viewport(), LEFT, pos=at)
     assert shown.session.selection.epoch == 60
-    assert loss._cursors[0].value() == loss._cursors[1].value() == 60
+    assert [plot.cursor.value() for plot in loss._plots.plots.values()] == [60, 60]
 
 
 def test_that_dragging_the_cursor_scrubs(shown: MainWindow, qtbot: QtBot) -> None:
     loss = view(shown, LossView)
     assert isinstance(loss, LossView)
-    loss._cursors[0].setValue(99)
-    loss._cursors[0].sigDragged.emit(loss._cursors[0])
+    cursor = loss._plots.loss.cursor
+    cursor.setValue(99)
+    cursor.sigDragged.emit(cursor)
     assert shown.session.selection.epoch == 100
-    assert loss._cursors[0].value() == 100
+    assert cursor.value() == 100
 
 
 def test_that_log_axes_keep_the_cursor_at_its_epoch(shown: MainWindow, settle: Settle) -> None:
@@ -198,9 +199,9 @@ def test_that_log_axes_keep_the_cursor_at_its_epoch(shown: MainWindow, settle: S
     assert isinstance(loss, LossView)
     shown.session.scrub(0)
     loss._log_x.click()
-    assert loss._cursors[0].value() == pytest.approx(np.log10(0.5))
+    assert loss._plots.loss.cursor.value() == pytest.approx(np.log10(0.5))
     shown.session.scrub(3)
-    assert loss._cursors[0].value() == pytest.approx(np.log10(shown.session.selection.epoch))
+    assert loss._plots.loss.cursor.value() == pytest.approx(np.log10(shown.session.selection.epoch))
     loss._every.click()
     settle(shown)
     assert "12 logits" in loss._subtitle.text()
@@ -411,11 +412,12 @@ def test_that_a_new_run_fits_the_axes_again(
 ) -> None:
     loss = view(shown, LossView)
     assert isinstance(loss, LossView)
-    loss._loss.getViewBox().setXRange(5000, 6000)
+    box = loss._plots.loss.widget.getViewBox()
+    box.setXRange(5000, 6000)
     shown.show_run(Run.open(damaged_copy(run_path, tmp_path), probe=False))
     settle(shown)
-    qtbot.waitUntil(lambda: loss._loss.getViewBox().viewRange()[0][0] <= 0)
-    assert 200 <= loss._loss.getViewBox().viewRange()[0][1] < 1000
+    qtbot.waitUntil(lambda: box.viewRange()[0][0] <= 0)
+    assert 200 <= box.viewRange()[0][1] < 1000
 
 
 def test_that_arrow_keys_walk_the_wall_when_it_has_the_keyboard(
@@ -439,10 +441,11 @@ def test_that_space_presses_the_button_that_has_the_keyboard(shown: MainWindow, 
     loss = view(shown, LossView)
     assert isinstance(loss, LossView)
     shown.activateWindow()
-    loss._log_x.setFocus()
-    qtbot.waitUntil(lambda: QApplication.focusWidget() is loss._log_x)
-    qtbot.keyClick(loss._log_x, Qt.Key.Key_Space)
-    assert loss._log_x.isChecked()
+    entry = loss._legend["train"]
+    entry.setFocus()
+    qtbot.waitUntil(lambda: QApplication.focusWidget() is entry)
+    qtbot.keyClick(entry, Qt.Key.Key_Space)
+    assert not entry.isChecked()
     assert not shown.timeline.playing
     shown.timeline.slider.setFocus()
     qtbot.keyClick(shown.timeline.slider, Qt.Key.Key_Space)

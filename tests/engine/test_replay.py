@@ -41,3 +41,23 @@ def test_that_the_memory_is_bounded_in_bytes(run: Run, monkeypatch: pytest.Monke
     monkeypatch.setattr(replay, "CACHE_BYTES", 1)
     newest = replay.activations(run, 1)
     assert replay.activations(run, 1) is newest
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_that_drawing_needs_no_logits_and_adds_up_to_the_whole_pass(tmp_path: Path, layers: int) -> None:
+    config = Config(
+        p=7, d_model=8, n_heads=2, d_mlp=12, n_layers=layers, epochs=10, checkpoint_every=10, dense_every=0,
+        device="cpu",
+    )  # fmt: skip
+    for _ in recording.start(config, tmp_path / "run.h5").events():
+        pass
+    run = Run.open(tmp_path / "run.h5", probe=False)
+    hidden, exact = replay.drawn(run, 1), replay.activations(run, 1)
+    assert hidden.mlp_post.shape == (layers, 49, 12)
+    np.testing.assert_allclose(hidden.mlp_post, exact.mlp_post, atol=1e-5)
+    np.testing.assert_allclose(hidden.pattern, exact.pattern, atol=1e-6)
+    whole = replay.activations(run, 1, exact=False)
+    np.testing.assert_allclose(whole.logits, exact.logits, atol=1e-5)
+    assert whole.logits.dtype == whole.mlp_post.dtype == np.float32
+    replay.forget(run)
+    assert not replay._hidden

@@ -1,27 +1,38 @@
 """Unwrapped thumbnails, phases and the neuron's page on planted waves, and on a trained run."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from engine import recording
+from engine.analysis.characters import characters
 from engine.analysis.curves import DRAWN, loss_curves, thinned
 from engine.analysis.embedding import embedding_spectrum
+from engine.analysis.measures import character_frequencies
+from engine.analysis.neuron import neuron_biography
 from engine.analysis.neurons import neuron_frequencies
 from engine.analysis.wall import (
     area_pool,
     by_frequencies,
+    committed_epochs,
+    exact_waves,
     neuron_detail,
     neuron_wall,
+    neuron_wall_and_lives,
     sum_phases,
     unwrapping,
     wall_layout,
     wave_peak,
 )
+from engine.analysis.waves import layer_waves
 from engine.config import Config
 from engine.fourier import components, spectrum_2d
+from engine.replay import activations
 from engine.runfile import Run
+from engine.traces import Traces
 
 
 @pytest.fixture(scope="module", params=["add", "subtract", "random"])
@@ -81,11 +92,19 @@ def test_that_the_peak_of_a_wave_is_where_it_is_highest(k: int, p: int) -> None:
 
 def test_that_a_wall_holds_every_neuron_once_in_sorted_groups(run: Run) -> None:
     last = run.n_checkpoints - 1
-    wall = neuron_wall(run, 1, last, 16, True)
+    wall = neuron_wall(run, 1, last, 9, True)
     layout = wall_layout(run, last)
-    assert sorted(n for group in wall.layout.groups for n in group.neurons) == list(range(20))
-    assert wall.tiles.shape == (20, 16, 16)
+    assert sorted(layout.order) == list(range(20))
+    assert wall.tiles.shape == (20, 9, 9)
+    assert neuron_wall(run, 1, last, 40, True).tiles.shape == (20, 11, 11)  # no more pixels than residues
     found = neuron_frequencies(run, last)
+    assert layout.frequency.tolist() == found.frequency.tolist()
+    assert layout.fve == pytest.approx(found.fve, abs=1e-12)
+    if run.config.operation == "random":
+        assert [group.frequency for group in layout.groups] == [0]
+        assert layout.no_basis
+        assert layout.keys == ()
+        return
     for group in layout.groups:
         for n in group.neurons:
             assert (found.fve[n] >= 0.85) == (group.frequency > 0)
@@ -93,17 +112,102 @@ def test_that_a_wall_holds_every_neuron_once_in_sorted_groups(run: Run) -> None:
         if group.frequency:
             phases = layout.phase[list(group.neurons)]
             assert (np.diff(phases) >= 0).all()
-    assert neuron_wall(run, 0, last, 16, True).layout == wall.layout or layout is wall.layout
+    assert layout.keys == tuple(found.key_frequencies())
+    assert neuron_wall(run, 0, last, 9, True).layout is wall.layout
 
 
-def test_that_a_tile_is_the_heat_map_at_its_own_size(run: Run) -> None:
+@pytest.mark.parametrize("unwrapped", [True, False])
+def test_that_a_tile_is_the_heat_map_at_its_own_size(run: Run, unwrapped: bool) -> None:
     last, p = run.n_checkpoints - 1, 11
-    wall = neuron_wall(run, last, last, p, True)
+    wall = neuron_wall(run, last, last, p, unwrapped)
     for n in (0, 7):
         detail = neuron_detail(run, last, last, 0, n)
-        order = unwrapping(p, detail.settled_frequency)
+        natural = not unwrapped or wall.layout.no_basis
+        order = unwrapping(p, 0 if natural else detail.settled_frequency)
         expected = np.clip(detail.activation[np.ix_(order, order)] * 255 / wall.layout.limit, 0, 255)
         assert np.abs(wall.tiles[n].astype(float) - expected).max() <= 1.0
+
+
+@pytest.mark.parametrize("operation", ["add", "subtract", "multiply", "divide"])
+def test_that_thumbnails_are_averages_over_pixels(operation: str, random_run: Callable[..., Run]) -> None:
+    config = Config(operation=operation, p=13, train_fraction=0.5, d_model=8, n_heads=2, d_mlp=10)
+    run = random_run(config)
+    basis, values = characters(config), activations(run, 0).mlp_post[0].reshape(13, 13, 10)
+    wall = neuron_wall(run, 0, 0, 5, True)
+    assert wall.layout.n == basis.n
+    assert len(np.unique(wall.layout.frequency)) > 1  # more than one order of the residues
+    for n in range(10):
+        order = basis.elements[unwrapping(basis.n, int(wall.layout.frequency[n]))]
+        pool = area_pool(basis.n, 5).astype(float)
+        expected = pool @ values[:, :, n][np.ix_(order, order)] @ pool.T * 255 / wall.layout.limit
+        assert np.abs(wall.tiles[n] - np.clip(expected, 0, 255)).max() <= 1.01
+
+
+@pytest.mark.parametrize("operation", ["multiply", "divide"])
+def test_that_products_stand_by_their_characters(operation: str, clock_run: Callable[..., Run]) -> None:
+    run = clock_run(operation, 11, {2: 1.0, 3: 0.7})
+    layout = wall_layout(run, 0)
+    assert layout.generator == 2
+    assert layout.n == 10
+    found = character_frequencies(run.config, activations(run, 0).mlp_post[0])
+    assert layout.frequency.tolist() == found.frequency.tolist() == [2] * 8 + [3] * 8
+    assert layout.fve == pytest.approx(found.fve, abs=1e-12)
+    # a smooth bump: neighbours along an unwrapped axis differ less than along the natural one
+    smooth, natural = (neuron_wall(run, 0, 0, 11, way).tiles.astype(float) for way in (True, False))
+    assert smooth.shape == (16, 10, 10)
+    assert natural.shape == (16, 11, 11)
+    at_three = slice(8, 16)
+    assert np.abs(np.diff(smooth[at_three], axis=2)).mean() < np.abs(np.diff(natural[at_three], axis=2)).mean()
+
+
+def test_that_layers_are_walls_of_their_own(tmp_path: Path) -> None:
+    config = Config(
+        p=7, n_layers=2, d_model=8, n_heads=2, d_mlp=6, train_fraction=0.5, epochs=20, checkpoint_every=20,
+        dense_every=0, transition_every=0, device="cpu",
+    )  # fmt: skip
+    for _ in recording.start(config, tmp_path / "run.h5").events():
+        pass
+    run = Run.open(tmp_path / "run.h5", probe=False)
+    values = activations(run, 1).mlp_post
+    for layer in (0, 1):
+        wall = neuron_wall(run, 1, 1, 7, False, layer)
+        expected = np.clip(values[layer].T.reshape(6, 7, 7) * 255 / wall.layout.limit, 0, 255)
+        assert np.abs(wall.tiles - expected).max() <= 1.01
+        assert wall.layout.keys == wall_layout(run, 1).keys
+    assert wall_layout(run, 1, -1) is wall_layout(run, 1, 1)
+
+
+def test_that_exact_waves_are_those_of_the_traces_or_computed(run: Run, tmp_path: Path) -> None:
+    last = run.n_checkpoints - 1
+    computed = exact_waves(run, last, 0, None)
+    truth = neuron_frequencies(run, last)
+    assert computed.frequency.tolist() == truth.frequency.tolist()
+    assert computed.fve == pytest.approx(truth.fve, abs=1e-12)
+    traces = Traces(run, tmp_path / "traces.h5")
+    assert exact_waves(run, last, 0, traces).fve is layer_waves(run, last, 0).fve  # nothing is measured yet
+    traces.add(last)
+    measured = exact_waves(run, last, 0, traces)
+    assert measured.fve == pytest.approx(truth.fve, abs=1e-9)
+    assert measured.frequency.tolist() == truth.frequency.tolist()
+    traces.close()
+
+
+def test_that_committed_is_since_when_fve_stays(run: Run, tmp_path: Path) -> None:
+    traces = Traces(run, tmp_path / "traces.h5")
+    last = int(run.epochs[run.n_checkpoints - 1])
+    assert committed_epochs(traces, last, 0) is None
+    for step in range(run.n_checkpoints):
+        traces.add(step)
+    found = committed_epochs(traces, last, 1)
+    if run.config.operation == "random":
+        assert found is None
+    else:
+        assert found is not None
+        lives = [neuron_biography(run, 0, n).committed for n in range(20)]
+        assert found.tolist() == [-1 if epoch is None else epoch for epoch in lives]
+        wall = neuron_wall_and_lives(run, 0, 1, 5, True, 0, run.n_checkpoints, traces, 1)
+        assert wall.committed is found
+    traces.close()
 
 
 def test_that_a_neurons_page_agrees_with_the_table_of_all(run: Run) -> None:
@@ -114,6 +218,19 @@ def test_that_a_neurons_page_agrees_with_the_table_of_all(run: Run) -> None:
             assert detail.frequency == found.frequency[n]
             assert detail.fve == pytest.approx(found.fve[n], rel=1e-9)
             assert detail.by_frequency == pytest.approx(found.by_frequency[n], rel=1e-9)
+
+
+def test_that_committed_epochs_are_those_of_the_planted_lives() -> None:
+    class Planted:
+        epochs = np.array([0, 10, 20, 30])
+
+        def column(self, name: str) -> np.ndarray:
+            assert name == "neuron_fve"
+            return np.array([[0.9, 0.1, 0.9, 0.9], [0.9, 0.2, 0.8, 0.9], [0.9, 0.3, 0.9, 0.9], [0.9, 0.9, 0.85, 0.1]])
+
+    traces: Any = Planted()
+    assert committed_epochs(traces, 30, 0).tolist() == [0, 30, 20, -1]
+    assert committed_epochs(traces, 25, 0).tolist() == [0, -1, 20, 0]
 
 
 @pytest.mark.parametrize("p", [5, 6])

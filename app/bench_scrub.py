@@ -1,0 +1,240 @@
+"""How fast the window follows a finger: from setting the step to the last visible view painted."""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PySide6.QtCore import QEvent, QEventLoop, QObject, QSettings
+from PySide6.QtWidgets import QApplication, QWidget
+
+from app.bench import wait
+from app.main_window import DEMONSTRATION, MainWindow
+from app.views.base import View
+from engine import recording
+from engine.config import preset
+
+LAYOUTS = ("Watch training", "Reverse-engineer")
+_SIZE = (1600, 1000)
+_FIRST_VISITS, _SEEN_ROUNDS, _SWEEP = 40, 3, 30
+_PATIENCE = 20.0  # seconds for one picture
+
+
+@dataclass(frozen=True)
+class Scrub:
+    """Milliseconds from setting the step to the last visible view painted; p95 over all layouts and runs.
+
+    seen_* : checkpoints visited before    first_* : jumps to checkpoints never visited
+    training_* : the same while the paper's run is trained     start_ms : from starting the program to its first
+    picture, warm     open_ms : opening the largest run to its first picture     peak_rss_mb : after scrubbing it end
+    to end twice
+    """
+
+    seen_p50_ms: float
+    seen_p95_ms: float
+    first_p50_ms: float
+    first_p95_ms: float
+    training_seen_p95_ms: float
+    training_first_p95_ms: float
+    start_ms: float
+    open_ms: float
+    peak_rss_mb: float
+    by_layout: dict[str, dict[str, float]]
+
+
+class _Painted(QObject):
+    """Which views have been painted."""
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__()
+        self.views: set[View] = set()
+        self._owner: dict[QObject, View] = {}
+        for view in window.views:
+            for widget in [view, *view.findChildren(QWidget)]:
+                self._owner[widget] = view
+        app = QApplication.instance()
+        assert app is not None
+        app.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Paint and watched in self._owner:
+            self.views.add(self._owner[watched])
+        return False
+
+    def stop(self) -> None:
+        app = QApplication.instance()
+        assert app is not None
+        app.removeEventFilter(self)
+
+
+def scrub(runs: Iterable[Path] = (), seconds_of_training: float = 6.0) -> Scrub:
+    """Measure the bundled run and others in the layouts named above."""
+    by_layout: dict[str, dict[str, float]] = {}
+    seen: list[float] = []
+    first: list[float] = []
+    open_ms = 0.0
+    paths = [DEMONSTRATION, *runs]
+    with tempfile.TemporaryDirectory() as folder:
+        window = _window(Path(folder))
+        for path in paths:
+            begin = time.perf_counter()
+            _open(window, path)
+            open_ms = 1000 * (time.perf_counter() - begin)
+            for layout in LAYOUTS:
+                window.use_layout(layout)
+                window.session.select(neurons=((0, 3),), pair=(3, 5))
+                _settle(window)
+                wait(1.0)
+                new, again = _visits(window)
+                by_layout[f"{path.stem}, {layout}"] = _summary(new, again)
+                first += new
+                seen += again
+        for _ in range(2):
+            for step in range(window.session.selection.n_checkpoints):
+                _visit(window, step)
+        peak = _peak_mb()
+        training = _while_training(window, Path(folder) / "paper.h5", seconds_of_training)
+        window.close()
+    return Scrub(
+        seen_p50_ms=float(np.median(seen)),
+        seen_p95_ms=float(np.percentile(seen, 95)),
+        first_p50_ms=float(np.median(first)),
+        first_p95_ms=float(np.percentile(first, 95)),
+        training_seen_p95_ms=float(np.percentile(training[1], 95)),
+        training_first_p95_ms=float(np.percentile(training[0], 95)),
+        start_ms=start_ms(),
+        open_ms=open_ms,
+        peak_rss_mb=peak,
+        by_layout=by_layout,
+    )
+
+
+def _window(folder: Path) -> MainWindow:
+    settings = QSettings(str(folder / "bench.ini"), QSettings.Format.IniFormat)
+    settings.setValue("training/folder", str(folder))
+    settings.setValue("layout/name", LAYOUTS[0])
+    window = MainWindow(settings)
+    window.resize(*_SIZE)
+    window.show()
+    window.reset_layout()
+    return window
+
+
+def _open(window: MainWindow, path: Path) -> None:
+    loop = QEventLoop()
+    window.opened.connect(loop.quit)
+    window.open(path)
+    loop.exec()
+    window.opened.disconnect(loop.quit)
+    _settle(window)
+
+
+def _visits(window: MainWindow) -> tuple[list[float], list[float]]:
+    """Jumps to checkpoints that were never visited; then a sweep over seen ones, there and back."""
+    n = window.session.selection.n_checkpoints
+    steps = list(range(n))
+    random.Random(0).shuffle(steps)
+    new = [_visit(window, step) for step in steps[:_FIRST_VISITS]]
+    sweep = sorted(steps[:_FIRST_VISITS])[:_SWEEP]
+    for step in sweep:
+        _visit(window, step)
+    _settle(window)
+    wait(0.5)
+    again: list[float] = []
+    for i in range(_SEEN_ROUNDS):
+        again += [_visit(window, step) for step in (sweep[-2::-1] if i % 2 == 0 else sweep[1:])]
+    return new, again
+
+
+def _visit(window: MainWindow, step: int) -> float:
+    """Go to a checkpoint.  -> ms until the last visible view has been painted"""
+    painted = _Painted(window)
+    visible = {view for view in window.views if view.on_show}
+    app = QApplication.instance()
+    assert app is not None
+    begin = time.perf_counter()
+    window.session.select(step=step, following=False)
+    while window.waiting:
+        painted.views.clear()
+        app.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents, 50)
+        if time.perf_counter() - begin > _PATIENCE:
+            raise TimeoutError(f"Checkpoint {step} was not painted within {_PATIENCE:.0f} s.")
+    app.processEvents()
+    taken = time.perf_counter() - begin
+    painted.stop()
+    assert painted.views or not visible
+    return 1000 * taken
+
+
+def _while_training(window: MainWindow, path: Path, seconds: float) -> tuple[list[float], list[float]]:
+    config = preset("paper")
+    window.use_layout(LAYOUTS[0])
+    window.panel.train(lambda: recording.start(config, path), config, 0)
+    wait(seconds)
+    window.session.select(following=False, neurons=((0, 3),))
+    new, again = _visits(window)
+    window.panel.stop_and_wait()
+    return new, again
+
+
+def _settle(window: MainWindow) -> None:
+    app = QApplication.instance()
+    assert app is not None
+    end = time.perf_counter() + _PATIENCE
+    while (window.waiting or window.compute.busy) and time.perf_counter() < end:
+        app.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents, 50)
+    app.processEvents()
+
+
+def _summary(first: list[float], seen: list[float]) -> dict[str, float]:
+    return {
+        "seen_p50_ms": float(np.median(seen)), "seen_p95_ms": float(np.percentile(seen, 95)),
+        "first_p50_ms": float(np.median(first)), "first_p95_ms": float(np.percentile(first, 95)),
+    }  # fmt: skip
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
+
+
+_CHILD = """
+import sys, tempfile
+sys.argv = ["main.py"]
+import main
+from app import cli, bench_scrub
+app, settings = cli._application("dark")
+bench_scrub.first_picture(app)
+"""
+
+
+def start_ms(rounds: int = 2) -> float:
+    """From starting the program to the first picture of the bundled run; the best of some rounds: warm."""
+    best = float("inf")
+    for _ in range(rounds):
+        begin = time.perf_counter()
+        subprocess.run([sys.executable, "-c", _CHILD], check=True, cwd=Path(__file__).resolve().parents[1])
+        best = min(best, time.perf_counter() - begin)
+    return 1000 * best
+
+
+def first_picture(app: QApplication) -> None:
+    """Open the bundled run in a new window and return when it is painted."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings = QSettings(str(Path(folder) / "bench.ini"), QSettings.Format.IniFormat)
+        window = MainWindow(settings)
+        window.show()
+        loop = QEventLoop()
+        window.opened.connect(loop.quit)
+        window.open_demonstration()
+        loop.exec()
+        _settle(window)
+        os._exit(0)  # the picture is there: closing is not measured

@@ -1,0 +1,33 @@
+"""Python's cyclic garbage collector, kept to the thread of the window.
+
+Left to itself it runs in whichever thread allocates, also in the analysis thread; a widget or timer that it frees
+there belongs to another thread, and Qt warns or crashes. So it runs between events, here only.
+"""
+
+from __future__ import annotations
+
+import gc
+
+from PySide6.QtCore import QObject, QTimer
+
+_PERIOD_MS = 200
+_THRESHOLDS = (2000, 10, 10)  # of new objects, of young collections, of middle collections
+
+
+class Collector(QObject):
+    """Collects by a timer from now on; what exists already is taken for permanent."""
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        gc.disable()
+        gc.collect()
+        gc.freeze()
+        self._timer = QTimer(self)
+        self._timer.timeout.connect(self.collect)
+        self._timer.start(_PERIOD_MS)
+
+    def collect(self) -> None:
+        """The oldest generation that is due."""
+        due = [i for i, (count, most) in enumerate(zip(gc.get_count(), _THRESHOLDS, strict=True)) if count > most]
+        if due:
+            gc.collect(due[-1])

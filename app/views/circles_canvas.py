@@ -1,0 +1,417 @@
+"""How the embedding circles are painted, and what is met on them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtWidgets import QWidget
+
+from app import theme
+from app.theme import SPACE
+from app.views.painting import backed_text, draw_discs, font, text_width
+from engine.analysis.circles import ROOM, Circles
+
+Points = NDArray[np.float64]
+_TITLE = 22  # pixels above a circle
+_EDGE = 5  # pixels between a panel's frame and the outermost points
+_NARROW = 220  # pixels of a panel below which names stand without their tokens
+_REACH = 10.0  # pixels from which a point is met
+_NICE = (1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A token that is shown on every circle, and what it is called."""
+
+    token: int
+    name: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.name} = {self.token}"
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """What the canvas paints."""
+
+    circles: Circles
+    shown: tuple[int, ...]
+    selected: int | None
+    marks: tuple[Mark, ...]
+    by_value: bool
+    lines: bool
+
+
+@dataclass(frozen=True)
+class Hit:
+    """What is under the pointer: a token on the circle of k; None: its title."""
+
+    k: int
+    token: int | None
+
+
+class CirclesCanvas(QWidget):
+    """All circles, painted at once.
+
+    hovered : `Hit` or None     token_clicked : token, whether it is meant as b     stepped : to the next frequency
+    """
+
+    hovered = Signal(object)
+    token_clicked = Signal(int, bool)
+    frequency_clicked = Signal(int)
+    stepped = Signal(int)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("circles.canvas")
+        self.setAccessibleName("Embedding circles; left and right select a key frequency")
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setMouseTracking(True)
+        self._picture: Picture | None = None
+        self._hit: Hit | None = None
+
+    def show_picture(self, picture: Picture) -> None:
+        self._picture = picture
+        self.update()
+
+    def sizeHint(self) -> QSize:
+        return QSize(420, 360)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(140, 120)
+
+    # -- where things are ----------------------------------------------------------------------------------
+
+    def cells(self) -> list[tuple[int, QRectF]]:
+        """A rectangle a panel, its title in the upper `_TITLE` pixels: the grid whose circles are largest."""
+        if self._picture is None:
+            return []
+        m = len(self._picture.shown)
+        width, height = float(self.width()), float(self.height())
+
+        def side(columns: int) -> float:
+            return min(width / columns, height / math.ceil(m / columns) - _TITLE)
+
+        columns = max(range(1, m + 1), key=side)
+        rows = math.ceil(m / columns)
+        cell_width, cell_height = width / columns, height / rows
+        made = []
+        for index, k in enumerate(self._picture.shown):
+            row, column = divmod(index, columns)
+            missing = columns * rows - m if row == rows - 1 else 0  # the last row stands in the middle
+            x = (column + missing / 2) * cell_width
+            made.append((k, QRectF(x, row * cell_height, cell_width, cell_height).adjusted(3, 3, -3, -3)))
+        return made
+
+    def place(self, cell: QRectF) -> tuple[QPointF, float]:
+        """Centre of a cell's circle, and pixels a unit of radius."""
+        assert self._picture is not None
+        area = cell.adjusted(0, _TITLE, 0, 0)
+        side = min(area.width(), area.height()) - 6
+        return area.center(), max(8.0, side / 2) / self._picture.circles.scale
+
+    def spots(self, k: int, cell: QRectF) -> Points:
+        """Pixels of every residue's point, kept inside the cell.  (n, 2)"""
+        assert self._picture is not None
+        return self._on_screen(self._picture.circles.points[k - 1], cell)
+
+    def _on_screen(self, points: Points, cell: QRectF) -> Points:
+        centre, unit = self.place(cell)
+        x = np.clip(centre.x() + unit * points[:, 1], cell.left() + _EDGE, cell.right() - _EDGE)
+        y = np.clip(centre.y() - unit * points[:, 0], cell.top() + _TITLE, cell.bottom() - _EDGE)
+        return np.stack([x, y], axis=1)
+
+    def hit(self, at: QPointF) -> Hit | None:
+        """What is at a place."""
+        for k, cell in self.cells():
+            if not cell.contains(at):
+                continue
+            if at.y() < cell.top() + _TITLE:
+                return Hit(k, None)
+            assert self._picture is not None
+            spots = self.spots(k, cell)
+            distance = np.hypot(spots[:, 0] - at.x(), spots[:, 1] - at.y())
+            nearest = int(distance.argmin())
+            zero = self._picture.circles.zero
+            if zero is not None:
+                spot = self._on_screen(zero[k - 1][None], cell)[0]
+                if math.hypot(spot[0] - at.x(), spot[1] - at.y()) < min(_REACH, float(distance[nearest])):
+                    return Hit(k, 0)
+            return Hit(k, int(self._picture.circles.elements[nearest])) if distance[nearest] < _REACH else None
+        return None
+
+    # -- the pointer and the keys --------------------------------------------------------------------------
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        self._point_at(self.hit(event.position()))
+
+    def leaveEvent(self, event: QEvent) -> None:
+        self._point_at(None)
+
+    def _point_at(self, hit: Hit | None) -> None:
+        if hit != self._hit:
+            self._hit = hit
+            self.setCursor(Qt.CursorShape.ArrowCursor if hit is None else Qt.CursorShape.PointingHandCursor)
+            self.hovered.emit(hit)
+            self.update()
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        hit = self.hit(event.position())
+        if event.button() != Qt.MouseButton.LeftButton or hit is None:
+            super().mousePressEvent(event)
+        elif hit.token is None:
+            self.frequency_clicked.emit(hit.k)
+        else:
+            self.token_clicked.emit(hit.token, bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier))
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        steps = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1, Qt.Key.Key_Escape: 0}
+        if event.key() in steps:
+            self.stepped.emit(steps[Qt.Key(event.key())])
+        else:
+            super().keyPressEvent(event)
+
+    # -- the picture ---------------------------------------------------------------------------------------
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        if self._picture is None:
+            return
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        cells = self.cells()
+        for index, (k, cell) in enumerate(cells):
+            self._paint_panel(painter, k, cell)
+            if index == 0:
+                self._paint_scale(painter, cell)
+        if self.hasFocus():
+            painter.setPen(QPen(QColor(theme.current().accent), 1))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 6, 6)
+
+    def _paint_panel(self, painter: QPainter, k: int, cell: QRectF) -> None:
+        picture = self._picture
+        assert picture is not None
+        look = theme.current()
+        self._paint_title(painter, k, cell)
+        centre, unit = self.place(cell)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        radius = float(picture.circles.ring[k - 1]) * unit
+        painter.setPen(QPen(QColor(look.border), 1))
+        for dx, dy in ((1, 0), (0, 1)):
+            reach = 1.12 * radius
+            painter.drawLine(centre - QPointF(dx, dy) * reach, centre + QPointF(dx, dy) * reach)
+        ring = QPen(QColor(look.faint), 1, Qt.PenStyle.CustomDashLine)
+        ring.setDashPattern([2, 4])
+        painter.setPen(ring)
+        if 2 * k != picture.circles.n:
+            painter.drawEllipse(centre, radius, radius)
+        spots = self.spots(k, cell)
+        size = self._dot_size(unit)
+        if picture.lines:
+            self._paint_lines(painter, k, spots)
+        if picture.marks:
+            self._paint_hands(painter, centre, spots)
+        self._paint_points(painter, k, cell, spots, size)
+        self._paint_marks(painter, cell, centre, spots, size)
+
+    def _paint_points(self, painter: QPainter, k: int, cell: QRectF, spots: Points, size: float) -> None:
+        """A disc a residue; hollow at the edge, where it lies farther out than the scale shows."""
+        picture = self._picture
+        assert picture is not None
+        wheel, turned = _wheel(theme.current().name), self._hues(k)
+        there = cell.adjusted(_EDGE, _TITLE, -_EDGE, -_EDGE)
+        x, y = spots.T
+        out = (x <= there.left()) | (x >= there.right()) | (y <= there.top()) | (y >= there.bottom())
+        draw_discs(painter, spots[~out], size, wheel, turned[~out])
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        for i in np.flatnonzero(out).tolist():
+            painter.setPen(QPen(QColor.fromRgba(wheel[turned[i]]), 1.2))
+            painter.drawEllipse(QPointF(*spots[i]), size - 0.6, size - 0.6)
+        if picture.circles.zero is not None:
+            x0, y0 = self._on_screen(picture.circles.zero[k - 1][None], cell)[0]
+            painter.setPen(QPen(QColor(theme.current().muted), 1.5))
+            painter.drawRect(QRectF(x0 - size - 1, y0 - size - 1, 2 * size + 2, 2 * size + 2))
+
+    def _dot_size(self, unit: float) -> float:
+        """Points that nearly touch on a ring."""
+        assert self._picture is not None
+        circles = self._picture.circles
+        radius = unit * circles.scale / ROOM
+        return min(4.5, max(1.6, radius / 28, 0.3 * math.pi * radius / circles.n))
+
+    def _hues(self, k: int) -> NDArray[np.int64]:
+        """A row of the wheel for each residue, by its place on the circle or by its value.  (n,)"""
+        picture = self._picture
+        assert picture is not None
+        circles = picture.circles
+        turned = circles.elements if picture.by_value else circles.places(k)
+        among = int(circles.elements.max()) + 1 if picture.by_value else circles.n
+        found: NDArray[np.int64] = turned * 256 // among
+        return found
+
+    def _paint_title(self, painter: QPainter, k: int, cell: QRectF) -> None:
+        picture = self._picture
+        assert picture is not None
+        look, circles = theme.current(), picture.circles
+        line = QRectF(cell.left() + 8, cell.top() + 2, cell.width() - 16, _TITLE - 2)
+        selected = k == picture.selected
+        frame = QPen(QColor(look.accent if selected else look.border), 1.5 if selected else 1)
+        if not circles.pinned.final or k not in circles.keys:
+            frame.setStyle(Qt.PenStyle.DashLine)
+        painter.setPen(frame)
+        painter.setBrush(QColor(look.raised) if self._hit == Hit(k, None) else Qt.BrushStyle.NoBrush)
+        painter.drawRoundedRect(cell.adjusted(0.5, 0.5, -0.5, -0.5), 6, 6)
+        name = f"k = {k}"
+        painter.setPen(self._title_colour(k))
+        painter.setFont(font(13, bold=True))
+        painter.drawText(line, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, name)
+        room = line.width() - text_width(name, 13, bold=True) - SPACE
+        painter.setFont(font(12))
+        painter.setPen(QColor(look.muted))
+        share = share_text(circles.share[k - 1])
+        kind = "" if k in circles.keys and circles.pinned.final else ("candidate" if k in circles.keys else "no key")
+        few = places_text(circles, k).removeprefix(" · ").replace(f" for {circles.n} residues", "")
+        parts = [part for part in (kind, few) if part]
+        random = [f"random ≈ {circles.random_share:.2f}"] if circles.own else []
+        named = f"share {share}"
+        variants = [[*parts, named, *random], [named, *random], [*parts, share], [named]]
+        texts = [" · ".join(variant) for variant in variants]
+        text = next((text for text in texts if text_width(text, 12) <= room), share)
+        painter.drawText(line, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
+
+    def _title_colour(self, k: int) -> QColor:
+        assert self._picture is not None
+        circles = self._picture.circles
+        return QColor(theme.current().accent) if k not in circles.keys else theme.frequency_colour(k, circles.keys)
+
+    def _paint_scale(self, painter: QPainter, cell: QRectF) -> None:
+        """A bar of a round length, as on a map: what a radius is worth."""
+        assert self._picture is not None
+        look = theme.current()
+        _, unit = self.place(cell)
+        length = next((x for x in _NICE if x * unit < 0.3 * cell.width()), _NICE[-1])
+        left, y = cell.left() + 6, cell.bottom() - 6
+        painter.setPen(QPen(QColor(look.muted), 1))
+        painter.drawLine(QPointF(left, y), QPointF(left + length * unit, y))
+        for x in (left, left + length * unit):
+            painter.drawLine(QPointF(x, y - 3), QPointF(x, y))
+        painter.setFont(font(11))
+        painter.drawText(QPointF(left, y - 5), f"{length:g}")
+
+    def _paint_lines(self, painter: QPainter, k: int, spots: Points) -> None:
+        """From each place to the next: steps of k⁻¹ where k has one."""
+        picture = self._picture
+        assert picture is not None
+        order = np.lexsort((np.arange(picture.circles.n), picture.circles.places(k)))
+        colour = self._title_colour(k)
+        colour.setAlphaF(0.45)
+        painter.setPen(QPen(colour, 1))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawPolygon(QPolygonF([QPointF(x, y) for x, y in spots[order].tolist()]))
+
+    def _paint_hands(self, painter: QPainter, centre: QPointF, spots: Points) -> None:
+        picture = self._picture
+        assert picture is not None
+        for index, mark in enumerate(picture.marks):
+            i = picture.circles.place_of(mark.token)
+            if i is not None:
+                painter.setPen(_hand_pen(index))
+                painter.drawLine(centre, QPointF(*spots[i]))
+
+    def _paint_marks(self, painter: QPainter, cell: QRectF, centre: QPointF, spots: Points, size: float) -> None:
+        """The selected tokens, named, and the one under the pointer: the same on every circle."""
+        picture = self._picture
+        assert picture is not None
+        look = theme.current()
+        taken: list[QRectF] = []
+        painter.setFont(font(12, bold=True))
+        for index, mark in enumerate(picture.marks):
+            i = picture.circles.place_of(mark.token)
+            if i is None:
+                continue
+            at = QPointF(*spots[i])
+            painter.setPen(QPen(QColor(look.panel), 4))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawEllipse(at, size + 3.5, size + 3.5)
+            painter.setPen(_hand_pen(index))
+            painter.drawEllipse(at, size + 3, size + 3)
+            text = mark.name if cell.width() < _NARROW else mark.text
+            area = cell.adjusted(2, _TITLE, -2, -2)
+            box = _beside(at, at - centre, size + 14, text_width(text, 12, bold=True) + 4)
+            if not area.contains(box):  # no room outside the ring
+                box = _beside(at, centre - at, size + 14, box.width())
+            box = _free(box, taken, area)
+            taken.append(box)
+            backed_text(painter, box, text, QColor(look.text))
+        if self._hit is not None and self._hit.token is not None:
+            i = picture.circles.place_of(self._hit.token)
+            if i is not None:
+                painter.setPen(QPen(QColor(look.text), 1.5))
+                painter.setBrush(Qt.BrushStyle.NoBrush)
+                painter.drawEllipse(QPointF(*spots[i]), size + 3, size + 3)
+
+
+def share_text(share: float) -> str:
+    """Three digits: a clean circle is 0.995, not 1."""
+    return f"{share:.3f}"
+
+
+def places_text(answer: Circles, k: int) -> str:
+    """What is special about a frequency that does not visit every place."""
+    if 2 * k == answer.n:
+        return " · no sine: a line"
+    places = answer.distinct(k)
+    return "" if places == answer.n else f" · {places} places for {answer.n} residues"
+
+
+def _hand_pen(index: int) -> QPen:
+    """a solid, b dashed, the answer thick: told apart without colour."""
+    look = theme.current()
+    if index == 2:
+        return QPen(QColor(look.text), 2.2)
+    made = QPen(QColor(look.text), 1.4)
+    if index == 1:
+        made.setStyle(Qt.PenStyle.DashLine)
+    return made
+
+
+def _beside(at: QPointF, way: QPointF, away: float, width: float) -> QRectF:
+    """A box for a name, some pixels from a point on the side that `way` leads to."""
+    length = math.hypot(way.x(), way.y()) or 1.0
+    box = QRectF(0, 0, width, 16)
+    box.moveCenter(at + way * (away / length) + QPointF(way.x() / length * width / 2, 0))
+    return box
+
+
+def _inside(box: QRectF, area: QRectF) -> QRectF:
+    """A box moved into an area."""
+    x = min(max(box.left(), area.left()), area.right() - box.width())
+    y = min(max(box.top(), area.top()), area.bottom() - box.height())
+    return QRectF(x, y, box.width(), box.height())
+
+
+def _free(box: QRectF, taken: list[QRectF], area: QRectF) -> QRectF:
+    """A box inside an area that covers no other, as near as it can be above or below."""
+    box = _inside(box, area)
+    tops = [box.top()] + [top for other in taken for top in (other.bottom() + 1, other.top() - box.height() - 1)]
+    for top in sorted(tops, key=lambda top: abs(top - box.top())):
+        moved = QRectF(box.left(), top, box.width(), box.height())
+        if area.contains(moved) and not any(moved.intersects(other) for other in taken):
+            return moved
+    return box
+
+
+_wheels: dict[str, tuple[int, ...]] = {}
+
+
+def _wheel(name: str) -> tuple[int, ...]:
+    """The wheel's colours, made once a theme."""
+    if name not in _wheels:
+        _wheels[name] = tuple(QColor(*row).rgba() for row in theme.wheel_table().tolist())
+    return _wheels[name]

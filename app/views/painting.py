@@ -1,0 +1,110 @@
+"""Many marks at once, and texts, for views that paint themselves."""
+
+from __future__ import annotations
+
+import math
+from functools import cache, lru_cache
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPaintEngine, QPainter, QPixmap
+from shiboken6 import wrapInstance
+
+from app import theme
+
+Floats = NDArray[np.float64]
+Kind = TypeVar("Kind")
+_STEP = 0.05  # pixels, of a disc's radius
+
+
+@cache
+def font(pixels: int, bold: bool = False) -> QFont:
+    """The program's typeface in a size of its own."""
+    made = QFont(theme.FONT)
+    made.setPixelSize(pixels)
+    made.setWeight(QFont.Weight.DemiBold if bold else QFont.Weight.Normal)
+    return made
+
+
+@lru_cache(maxsize=4096)
+def text_width(text: str, pixels: int, bold: bool = False) -> float:
+    """Pixels a text takes."""
+    return QFontMetricsF(font(pixels, bold)).horizontalAdvance(text)
+
+
+def backed_text(painter: QPainter, box: QRectF, text: str, colour: QColor) -> None:
+    """Text that reads on anything: the panel stands behind it."""
+    behind = QColor(theme.current().panel)
+    behind.setAlphaF(0.82)
+    painter.setPen(Qt.PenStyle.NoPen)
+    painter.setBrush(behind)
+    painter.drawRoundedRect(box, 3, 3)
+    painter.setPen(colour)
+    painter.drawText(box, Qt.AlignmentFlag.AlignCenter, text)
+
+
+def draw_lines(painter: QPainter, ends: Floats) -> None:
+    """With the painter's pen.  (n, 4) x1, y1, x2, y2"""
+    if len(ends):
+        kept = np.ascontiguousarray(ends, np.float64)
+        painter.drawLines(_first(kept, QLineF), len(kept))
+
+
+def draw_boxes(painter: QPainter, boxes: Floats) -> None:
+    """With the painter's pen and brush.  (n, 4) x, y, width, height"""
+    if len(boxes):
+        kept = np.ascontiguousarray(boxes, np.float64)
+        painter.drawRects(_first(kept, QRectF), len(kept))
+
+
+def draw_discs(
+    painter: QPainter, spots: Floats, radius: float, colours: tuple[int, ...], which: NDArray[np.integer[Any]]
+) -> None:
+    """Discs without an outline, the last on top.
+
+    spots : (n, 2) pixels     colours : as `QColor.rgba` numbers     which : (n,) indices into colours
+    """
+    if not len(spots):
+        return
+    engine = painter.paintEngine()
+    if engine is None or engine.type() != QPaintEngine.Type.Raster:  # a page keeps them as shapes
+        painter.setPen(Qt.PenStyle.NoPen)
+        for (x, y), colour in zip(spots.tolist(), which.tolist(), strict=True):
+            painter.setBrush(QColor.fromRgba(colours[colour]))
+            painter.drawEllipse(QPointF(x, y), radius, radius)
+        return
+    fine = max(1.0, math.ceil(4 * painter.deviceTransform().m11()) / 4)
+    sheet, side = _discs(colours, round(radius / _STEP) * _STEP, fine)
+    fragments = np.zeros((len(spots), 10))  # x, y, left, top, width, height, scales, rotation, opacity
+    fragments[:, :2] = spots
+    fragments[:, 2] = side * which
+    fragments[:, 4:6] = side
+    fragments[:, 6:8] = 1 / fine
+    fragments[:, 9] = 1
+    smooth = QPainter.RenderHint.SmoothPixmapTransform
+    painter.setRenderHint(smooth, True)
+    painter.drawPixmapFragments(_first(fragments, QPainter.PixmapFragment), len(fragments), sheet)
+    painter.setRenderHint(smooth, False)
+
+
+@lru_cache(maxsize=32)
+def _discs(colours: tuple[int, ...], radius: float, fine: float) -> tuple[QPixmap, int]:
+    """One disc of each colour, side by side, and the pixels from one to the next."""
+    side = 2 * math.ceil(radius * fine + 1.5)
+    sheet = QPixmap(side * len(colours), side)
+    sheet.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(sheet)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    painter.setPen(Qt.PenStyle.NoPen)
+    for place, colour in enumerate(colours):
+        painter.setBrush(QColor.fromRgba(colour))
+        painter.drawEllipse(QPointF(side * (place + 0.5), side / 2), radius * fine, radius * fine)
+    painter.end()
+    return sheet, side
+
+
+def _first(rows: Floats, kind: type[Kind]) -> Kind:
+    """The first of an array's rows as Qt's own kind, which Qt reads on from: no object a mark."""
+    return cast("Kind", wrapInstance(rows.ctypes.data, kind))

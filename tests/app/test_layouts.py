@@ -1,0 +1,41 @@
+"""Named arrangements of the docks."""
+
+import pytest
+from PySide6.QtCore import Qt
+from pytestqt.qtbot import QtBot
+
+from app.layouts import LAYOUTS, PANEL, _known, _leaves
+from app.main_window import MainWindow
+
+
+@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
+def test_that_a_layout_shows_its_docks_and_no_others(window: MainWindow, layout: object, qtbot: QtBot) -> None:
+    assert any(layout is known for known in LAYOUTS)
+    window.use_layout(layout.name)  # type: ignore[attr-defined]
+    wanted = set(_leaves(_known(layout.views, window.docks)))  # type: ignore[attr-defined]
+    shown = {name for name, dock in window.docks.items() if not dock.isHidden()}
+    assert shown - {PANEL} == wanted
+    assert (PANEL in shown) == layout.panel  # type: ignore[attr-defined]
+
+
+def test_that_keys_change_the_layout_and_it_is_kept_as_it_was_left(window: MainWindow, qtbot: QtBot) -> None:
+    window.activateWindow()
+    qtbot.keyClick(window, Qt.Key.Key_2)
+    assert window.layout_name == "Reverse-engineer"
+    window.docks["loss"].close()
+    qtbot.keyClick(window, Qt.Key.Key_1)
+    assert not window.docks["loss"].isHidden()
+    qtbot.keyClick(window, Qt.Key.Key_2)
+    assert window.docks["loss"].isHidden()
+    qtbot.keyClick(window, Qt.Key.Key_0)
+    assert not window.docks["loss"].isHidden()
+
+
+def test_that_a_dock_floats_and_comes_back(window: MainWindow, qtbot: QtBot) -> None:
+    view = next(view for view in window.views if view.name == "loss")
+    view.wanted.emit(view, "float")
+    assert window.docks["loss"].isFloating()
+    view.wanted.emit(view, "float")
+    assert not window.docks["loss"].isFloating()
+    view.wanted.emit(view, "close")
+    assert window.docks["loss"].isHidden()
