@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _STRIP = 34  # height of the line with title and epoch
 _FRAME = QSize(2 * SPACE, _STRIP + SPACE)  # what a title adds to a view
 _LOOK_MS = 4  # between two looks whether everything is painted
+_TRIES = 5  # pictures of a checkpoint until two are the same
 _CALM = 2  # looks in a row
 
 Progress = Callable[[int, int], object]
@@ -136,9 +137,7 @@ class _Camera:
         """The i-th checkpoint's picture. Raises `_Cancelled`, and `ExportError` where it cannot be taken."""
         self._tell(i)
         self._session.select(step=self._steps[i], following=False)
-        self._wait()
-        widget = self._shown.content if isinstance(self._shown, View) else self._shown
-        image = picture(widget, self._scale)
+        image = self._picture()
         if self._titled and isinstance(self._shown, View):
             image = _with_title(image, self._shown.header.title.text(), self._session.selection)
         size = image.width(), image.height()
@@ -157,6 +156,18 @@ class _Camera:
     def _tell(self, done: int) -> None:
         if self.progress is not None and self.progress(done, self.rounds * self.n) is False:
             raise _Cancelled
+
+    def _picture(self) -> QImage:
+        """What is on show when it rests: painting itself may still move an axis for the next time."""
+        widget = self._shown.content if isinstance(self._shown, View) else self._shown
+        before = None
+        for _ in range(_TRIES):
+            self._wait()
+            image = picture(widget, self._scale)
+            if image == before:
+                break
+            before = image
+        return image
 
     def _wait(self) -> None:
         """Let events happen until the picture and its printed numbers are those of the selection."""

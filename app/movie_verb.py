@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
@@ -34,14 +34,24 @@ def add_arguments(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--fps", type=float, default=10, metavar="F", help="frames a second (default: 10)")
     verb.add_argument("--size", metavar="WxH", help=f"in pixels (default: {_WINDOW}, with --view {_VIEW})")
     verb.add_argument("--scale", type=float, default=1.0, metavar="S", help="pixels of a frame for each of these")
+    verb.add_argument("--neuron", type=int, metavar="K", help="the neuron on show (of the last layer)")
+    verb.add_argument("--pair", metavar="A,B", help="the selected pair")
+    verb.add_argument("--frequency", type=int, metavar="K", help="the selected frequency")
     verb.add_argument("--theme", choices=("dark", "light"), default="dark")
 
 
 def run(options: argparse.Namespace) -> int:
     """Record the movie.  -> exit status. Raises `ConfigError` and `RunError`."""
     from app import cli
+
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    if not cli._libraries_are_there(offscreen=True):
+        return 1
     from app.export import ExportError
+    from app.movie import steps_between
     from app.movie_file import FORMATS
+    from app.session import Selection
+    from app.views import VIEWS
     from engine.config import ConfigError
     from engine.runfile import Run, RunError
 
@@ -51,31 +61,36 @@ def run(options: argparse.Namespace) -> int:
             raise ConfigError(f"--{name} {value:g}: must be above 0 and at most {most:g}.")
     if options.out.suffix.lower() not in FORMATS:
         raise ConfigError(f"--out {options.out}: the name must end in {' or '.join(FORMATS)}.")
+    if options.out.is_dir() or not options.out.resolve().parent.is_dir():
+        raise RunError(f"{options.out} cannot be written; give the name of a movie in a folder that exists.")
+    if options.view not in (None, *(view.name for view in VIEWS)):
+        raise ConfigError(f"--view {options.view}: must be one of {', '.join(view.name for view in VIEWS)}.")
+    layout = cli._layout(options.layout)
     found = Run.open(options.file)
-    if not found.n_checkpoints:
-        raise RunError(f"{options.file} has no checkpoint yet.")
-    os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    if not cli._libraries_are_there(offscreen=True):
-        return 1
+    steps = steps_between(
+        Selection(run=found, n_checkpoints=found.n_checkpoints), options.first, options.last, options.every
+    )
+    if not steps:
+        raise RunError(f"{options.file} has no checkpoint in that range.")
+    brushes: dict[str, Any] = {"frequency": options.frequency, "neurons": _neurons(options.neuron, found)}
+    brushes["pair"] = None if options.pair is None else cli._pair(options.pair, found)
     cli._application(options.theme)
     try:
-        with _on_show(options, found, width, height) as (shown, tracing):
-            _film(options, found, shown, tracing)
+        with _on_show(options.view, layout, found, width, height) as (shown, tracing):
+            shown.session.select(**brushes)
+            _film(options, steps, shown, tracing)
     except ExportError as error:
         raise RunError(str(error)) from error
     return 0
 
 
-def _film(options: argparse.Namespace, run: Run, shown: MainWindow | View, tracing: Tracing) -> None:
+def _film(options: argparse.Namespace, steps: list[int], shown: MainWindow | View, tracing: Tracing) -> None:
     from app import movie
     from app.export import ExportError, caption
     from app.views.base import View
 
     _wait(lambda: not shown.waiting and _is_measured(tracing))
     selection = shown.session.selection
-    steps = movie.steps_between(selection, options.first, options.last, options.every)
-    if not steps:
-        raise ExportError(f"{run.path} has no checkpoint in that range.")
     failed = [view for view in ([shown] if isinstance(shown, View) else shown.views) if view.failure is not None]
     if failed:
         raise ExportError(f"{failed[0].title}: {failed[0].failure}")
@@ -91,26 +106,24 @@ def _film(options: argparse.Namespace, run: Run, shown: MainWindow | View, traci
 
 @contextmanager
 def _on_show(
-    options: argparse.Namespace, run: Run, width: int, height: int
+    view: str | None, layout: str, run: Run, width: int, height: int
 ) -> Iterator[tuple[MainWindow | View, Tracing]]:
     """The window, or one view alone, on the run; its checkpoints are still to be measured."""
     from PySide6.QtCore import QSettings
 
-    from app import cli
     from app.main_window import MainWindow
 
-    if options.view is not None:
-        with _one_view(options.view, run, width, height) as found:
+    if view is not None:
+        with _one_view(view, run, width, height) as found:
             yield found
         return
     settings = QSettings("", QSettings.Format.IniFormat)
-    settings.setValue("layout/name", cli._layout(options.layout))
+    settings.setValue("layout/name", layout)
     window = MainWindow(settings)
     window.resize(width, height)
     window.show()
     window.reset_layout()  # with the window's own size
     window.show_run(run)
-    _select_neuron(run, window)
     try:
         yield window, window.tracing
     finally:
@@ -120,25 +133,19 @@ def _on_show(
 @contextmanager
 def _one_view(name: str, run: Run, width: int, height: int) -> Iterator[tuple[View, Tracing]]:
     """A view whose content has that size."""
-    from PySide6.QtCore import QCoreApplication
-
     from app.compute import Compute
     from app.session import Session
     from app.tracing import Tracing
     from app.views import VIEWS
-    from engine.config import ConfigError
 
-    make = next((view for view in VIEWS if view.name == name), None)
-    if make is None:
-        raise ConfigError(f"--view {name}: must be one of {', '.join(view.name for view in VIEWS)}.")
     session, compute = Session(), Compute()
-    view = make(session, compute)
+    view = next(make for make in VIEWS if make.name == name)(session, compute)
     view.resize(width, height)
     view.show()
-    QCoreApplication.processEvents()  # lays out
-    view.resize(view.size() * 2 - view.content.size())
     session.show_run(run)
-    _select_neuron(run, view)
+    _wait(lambda: not view.waiting)
+    if view.content.isVisible():  # else what went wrong is on show
+        view.resize(view.size() * 2 - view.content.size())
     tracing = Tracing.of(session, compute)
     try:
         yield view, tracing
@@ -148,12 +155,15 @@ def _one_view(name: str, run: Run, width: int, height: int) -> Iterator[tuple[Vi
         tracing.close()
 
 
-def _select_neuron(run: Run, shown: MainWindow | View) -> None:
+def _neurons(index: int | None, run: Run) -> tuple[tuple[int, int], ...]:
+    """The neuron on show: the one asked for, else the clearest of the last checkpoint."""
     from app import cli
+    from engine.config import ConfigError
 
-    neuron = cli._telling_neuron(run)
-    if neuron is not None:
-        shown.session.select(neurons=((run.config.n_layers - 1, neuron),))
+    if index is not None and not 0 <= index < run.config.d_mlp:
+        raise ConfigError(f"--neuron {index}: must be from 0 to {run.config.d_mlp - 1}.")
+    found = cli._telling_neuron(run) if index is None else index
+    return () if found is None else ((run.config.n_layers - 1, found),)
 
 
 def _is_measured(tracing: Tracing) -> bool:

@@ -17,7 +17,8 @@ NeuronId = tuple[int, int]  # (layer, index)
 BRUSHES = ("frequency", "neurons", "pair", "pinned_keys", "ablation", "thresholds", "layout_epoch")
 """What a person chose to look at, apart from the epoch: undone, redone and bookmarked."""
 WHOLE, THE_RULE = Ablation(), Thresholds()
-_ONE_GESTURE = 1.0  # seconds: changes of the same kind that follow each other faster are undone together
+_DRAGGED = frozenset({"step", "ablation", "thresholds"})  # what a finger changes many times in one gesture
+_ONE_GESTURE = 1.0  # seconds between two such changes at most
 _REMEMBERED = 200
 
 
@@ -166,7 +167,8 @@ class Session(QObject):
         if not kinds:
             return
         now = self._clock()
-        if kinds != self._last[1] or now - self._last[0] > _ONE_GESTURE:
+        goes_on = kinds == self._last[1] and kinds <= _DRAGGED and now - self._last[0] <= _ONE_GESTURE
+        if not goes_on:
             self._past = [*self._past[-_REMEMBERED:], _moment(old)]
         self._last = (now, kinds)
         self._future = []

@@ -8,6 +8,7 @@ the logits and are kept for each set they were asked for. A bundled run carries 
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -342,7 +343,11 @@ def _coarseness(step: int) -> tuple[int, int]:
 
 
 def _fresh(path: Path | None, run_id: str) -> h5py.File:
-    file = h5py.File(path, "w") if path else h5py.File("traces in memory", "w", driver="core", backing_store=False)
+    if path is None:  # a name of its own: HDF5 takes equal names for one file
+        name = f"traces in memory {uuid.uuid4()}"
+        file = h5py.File(name, "w", driver="core", backing_store=False)
+    else:
+        file = h5py.File(path, "w")
     file.attrs["format"], file.attrs["version"], file.attrs["run_id"] = FORMAT, VERSION, run_id
     return file
 

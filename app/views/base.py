@@ -381,7 +381,8 @@ class Header(QFrame):
         self._menu = menu
         self._help = ""
         self._icons: dict[QToolButton, str] = {}
-        self.title = label(title, "title")
+        self.title = ElidedLabel(title)
+        self.title.setProperty("role", "title")
         self.title.setToolTip(about)
         self.subtitle = ElidedLabel("")
         self.subtitle.setProperty("role", "muted")
@@ -424,7 +425,8 @@ class Header(QFrame):
         text = QLabel(self._help)
         text.setTextFormat(Qt.TextFormat.RichText)
         text.setWordWrap(True)
-        text.setFixedWidth(400)
+        text.setFixedWidth(440)
+        text.setFixedHeight(text.heightForWidth(440))
         text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         popup.column.addWidget(text)
         popup.open_beneath(self.help_button)
@@ -491,7 +493,8 @@ class Popup(QFrame):
 
     def open_beneath(self, button: QWidget) -> None:
         """Right edges together, on the screen."""
-        self.adjustSize()
+        wanted = self.layout().totalSizeHint() if self.layout() else self.sizeHint()
+        self.resize(wanted.boundedTo(button.screen().availableSize()))
         corner = button.mapToGlobal(QPoint(button.width(), button.height() + 2))
         screen = button.screen().availableGeometry()
         x = max(screen.left(), min(corner.x() - self.width(), screen.right() - self.width()))
@@ -515,6 +518,9 @@ def help_text(title: str, help: Help) -> str:
 
 class ElidedLabel(QLabel):
     """A label that ends in … where there is no room, instead of being cut."""
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(min(24, self.sizeHint().width()), super().minimumSizeHint().height())
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)

@@ -74,11 +74,15 @@ class LegendEntry(QAbstractButton):
         font.setWeight(QFont.Weight.DemiBold)
         return font
 
-    def sizeHint(self) -> QSize:
+    def width_with(self, text: str) -> int:
+        """Its width if this were its name."""
         plain, bold = QFontMetrics(self.font()), QFontMetrics(self._bold())
         value, after = self._room
-        width = plain.horizontalAdvance(f"{self.text()} ") + bold.horizontalAdvance(value)
-        return QSize(self._SAMPLE + self._APART + width + plain.horizontalAdvance(after), self.HEIGHT)
+        words = plain.horizontalAdvance(f"{text} ") + plain.horizontalAdvance(after)
+        return self._SAMPLE + self._APART + words + bold.horizontalAdvance(value)
+
+    def sizeHint(self) -> QSize:
+        return QSize(self.width_with(self.text()), self.HEIGHT)
 
     def minimumSizeHint(self) -> QSize:
         return self.sizeHint()

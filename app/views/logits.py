@@ -61,7 +61,7 @@ class LogitsView(TracedView):
         "over training. When a fader of <i>Two solutions</i> is moved, map and bars follow, the curves do not.",
         look_for="After grokking a few bright cells on the diagonal, one for each key frequency: each wave of a meets "
         "the same wave of b, as a rotation by a + b must. On the mainline the five keys' cosines explain 96 % of "
-        "the variance, and alone they do better than the model (4.1e-8 against 2.1e-7 over all pairs). Their α "
+        "the variance, and alone they do better than the model (4.1e-8 against 2.2e-7 over all pairs). Their α "
         "rise one after another: 14 first, 35 last.",
         wrong="Bright rows or columns at frequency 0: the logits depend on a or b alone. Bright cells off the "
         "diagonal: memory, or another algorithm. Negative α: the cosine is peaked at the wrong answer. Colours and "

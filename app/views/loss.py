@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 import numpy as np
+from PySide6.QtCore import QEvent, QObject
 from PySide6.QtWidgets import QComboBox, QGridLayout, QVBoxLayout, QWidget
 
 from app import theme
@@ -28,6 +29,7 @@ from app.views.loss_words import (
     curve_names,
     moved,
     published_note,
+    set_said,
     set_sentence,
     subtitle,
 )
@@ -36,6 +38,7 @@ from app.views.thresholds import THE_RULE, RulePanel, ThresholdHandles
 from engine.analysis.curves import Curve
 from engine.analysis.progress_curves import LossAndProgress, loss_and_progress
 from engine.analysis.published import Published, shifted
+from engine.config import Config
 from engine.runfile import Run
 
 _Pair = tuple[Curve | None, Curve | None]
@@ -111,6 +114,8 @@ class LossView(TracedView):
         self._about_published.setStyleSheet(SMALL)
         self._about_published.setWordWrap(True)
         content = self._lay_out_content()
+        for resized in (self._subtitle, content):
+            resized.installEventFilter(self)
         self._arrange()
         self.restyle()
         return content
@@ -122,7 +127,7 @@ class LossView(TracedView):
         return entry
 
     def _lay_out_content(self) -> QWidget:
-        content = QWidget()
+        self._room = content = QWidget()
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -192,7 +197,7 @@ class LossView(TracedView):
         for kind in KINDS:
             curves = self._chosen(kind)
             self._plots.show(kind, curves, {name: x for name, x in points.get(kind, {}).items() if name in curves})
-        self._name_entries(config.n_test, self._every_epoch(answer))
+        self._name_entries(config)
         self._draw_phases(answer, selection)
         self._plots.limit(float(selection.run.epochs[selection.n_checkpoints - 1]), selection.run is not self._of)
         self._of = selection.run
@@ -250,16 +255,31 @@ class LossView(TracedView):
         formula = f"{self.help.formula}<br>Phases: {escape(in_force)}"
         self.header.set_help(help_text(self.title, replace(self.help, formula=formula)))
 
-    def _name_entries(self, n_test: int, every: bool) -> None:
-        """Texts, tips and samples of the legend.  n_test : test pairs    every : train and test are of every epoch"""
+    def _name_entries(self, config: Config) -> None:
+        """Texts, tips and samples of the legend."""
+        every = self._drawn is not None and self._every_epoch(self._drawn)
         for name, entry in self._legend.items():
             loss, said = self._on_show[name][0], self._names[name]
-            missing = name == "test" and not n_test
+            missing = name == "test" and not config.n_test
             entry.setVisible(loss is not None or missing)
-            text = "no test pairs" if missing else said.short
+            text = "no test pairs" if missing else self._short(name)
             tip = f"<b>{said.full}</b><br>{said.tip}<br>Click to hide or show."
             entry.reserve(f"{'≈' * (every and name in _BOTH)}{VALUE_ROOM}", share(1.0) * (name in _WITH_SHARE))
             entry.name_it(text, tip, self._plots.loss.pen_of(name))
+
+    def _short(self, name: str) -> str:
+        """The legend's name; restricted loss names the key set itself where the header has no room for it."""
+        said = self._names[name]
+        if name != "restricted" or self._drawn is None or self._drawn.progress is None:
+            return said.short
+        of_set = self._subtitle.fontMetrics().horizontalAdvance(set_said(self._drawn.progress.pinned))
+        width = self._legend[name].width_with(said.full)
+        return said.full if of_set > self._subtitle.width() and width <= self._room.width() else said.short
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Resize and self._content is not None and self._of is not None:
+            self._name_entries(self._of.config)
+        return False
 
     def _write_values(self, epoch: int) -> None:
         """The values at the cursor's epoch."""

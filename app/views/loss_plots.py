@@ -35,6 +35,7 @@ _LEAST = {"loss": 60, "accuracy": 84}  # pixels: a plot's name and its ticks nee
 _ROOMY, _TALL = 270, 96  # pixels: of both plots, for an axis name of its own; of losses, for the name with its unit
 _DECADE = 22  # pixels: between two powers of ten that are named
 _EDGE = 6  # pixels: half the height of such a name
+_LEFT = 48  # pixels: of the axes on the left
 _AIR = 0.004  # of the epochs: right of the last
 _CORNER_HEIGHT = 23  # pixels: of an axis whose name stands in the corner
 _HALF = 22  # pixels: of the last number on the axis
@@ -65,6 +66,7 @@ class LossPlots:
         for kind, plot in self.plots.items():
             plot.widget.getPlotItem().layout.setContentsMargins(0, 0, _HALF, 0)
             plot.widget.getPlotItem().getAxis("bottom").setStyle(hideOverlappingLabels=_HALF)
+            plot.widget.getPlotItem().getAxis("left").setWidth(_LEFT)
             plot.widget.setMinimumHeight(_LEAST[kind])
             plot.widget.setAccessibleName("Losses over training" if kind == "loss" else "Accuracies over training")
             for name in NAMES[kind]:
@@ -73,7 +75,7 @@ class LossPlots:
                 plot.add_dots(f"published {name}", self._colour(name))
         axis = self.accuracy.widget.getPlotItem().getAxis("bottom")
         self._corner = QGraphicsSimpleTextItem("epoch", axis)  # the axis' name where there is little room
-        self._corner.setPos(2 - TrackPlot.LEFT, 6)
+        self._corner.setPos(3 - _LEFT, 6)
         self._corner.setFont(_small())
         self._roomy = True
         self._corner.setVisible(False)

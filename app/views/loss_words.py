@@ -15,19 +15,19 @@ ACCURACIES = ("train", "test", "restricted", "excluded", "excluded_all", "seen",
 OFF, BY_EPOCH, ALIGNED = "published: off", "published: by epoch", "published: aligned at t_gen"
 
 HELP = Help(
-    see="Mean cross-entropy (nats) on the training and the test pairs. Restricted loss keeps only the part of the logits "
-    "that turns with the key frequencies; excluded loss removes it (thin: every frequency, as the published curve "
-    "does). Below, the accuracies. The shaded phases go by a rule whose thresholds can be moved. The legend's numbers "
-    "are those at the cursor; circles are the paper's own run.",
-    look_for="On the paper's mainline training loss falls at once and test loss rises to 25. From epoch 1 400 on excluded "
-    "loss rises and restricted loss falls: the circuit forms, long before test loss shows it (t<sub>gen</sub> near "
-    "10 000). In cleanup test loss falls by seven orders of magnitude.",
+    see="Mean cross-entropy (nats) on the training and the test pairs. Restricted loss keeps only the part of the "
+    "logits that turns with the key frequencies; excluded loss removes it (thin: every frequency, as the published "
+    "curve does). Below, the accuracies. The shaded phases go by a rule whose thresholds can be moved. The legend's "
+    "numbers are those at the cursor; circles are the paper's own run.",
+    look_for="On the paper's mainline training loss falls at once and test loss rises to 25. From epoch 1 400 on "
+    "excluded loss rises and restricted loss falls: the circuit forms, long before test loss shows it "
+    "(t<sub>gen</sub> near 10 000). In cleanup test loss falls by seven orders of magnitude.",
     wrong="Excluded loss that never rises: nothing generalises. Restricted above test loss after grokking: the key set "
     "misses part of the circuit. Dashed curves are of candidates, which may change. Early test accuracy comes from "
     "pairs whose mirror (b, a) was trained: see “mirror pairs”.",
     formula="Restricted: of mean(L) + Σ<sub>k∈K</sub> P<sub>k</sub>L, all pairs; excluded: of "
-    "L − Σ<sub>k∈K</sub> P<sub>k</sub>L, training pairs; P<sub>k</sub> projects on cos and sin of w<sub>k</sub>(a + b), "
-    "w<sub>k</sub> = 2πk/p. All over p logits, “every epoch” over p + 1.",
+    "L − Σ<sub>k∈K</sub> P<sub>k</sub>L, training pairs; P<sub>k</sub> projects on cos and sin of "
+    "w<sub>k</sub>(a + b), w<sub>k</sub> = 2πk/p. All over p logits, “every epoch” over p + 1.",
     paper="Sec. 5.1 and 5.2, figs. 2, 7, 13 and 15; the circles are read off figs. 2, 7 and 13 (error below 2 %).",
 )
 

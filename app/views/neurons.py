@@ -219,9 +219,8 @@ class NeuronsView(TracedView):
             groups.append(TileGroup(title, colours[group.frequency], tuple(shown), lit))
         several = [(g, n) for g, n in zip(groups, counts, strict=True) if n]
         chosen = [index for layer, index in selection.neurons if layer == self._layer(selection)]
-        self._area.show_tiles(
-            [g for g, _ in several], answer.tiles, chosen, f"{layout.limit:.2g}", [n for _, n in several]
-        )
+        room = [n for _, n in several] or [len(group.neurons) for group in layout.groups]
+        self._area.show_tiles([g for g, _ in several], answer.tiles, chosen, f"{layout.limit:.2g}", room)
         self._fit.setEnabled(self._area.zoomed)
         side = self._area.size_of_tiles
         if side != self._side:  # sharp tiles need their own size: ask again

@@ -22,7 +22,7 @@ from app.views.maps import HOT
 from app.views.over_time import DASHED, SOLID
 from app.views.plots import pen, relabel
 from app.views.sentence import Sentence, keys_text, not_measured
-from app.views.tracks import EndNames, TrackPlot, as_steps
+from app.views.tracks import EndNames, TrackPlot, as_steps, share_epochs
 from engine.analysis.race import Race, edges, race
 
 TIPS = {
@@ -94,7 +94,7 @@ class RaceView(TracedView):
         line.addWidget(self._scale)
         column.addLayout(line)
         self._heat, self._ranks = TrackPlot(self.session, "frequency k"), TrackPlot(self.session, "rank by norm")
-        self._ranks.widget.setXLink(self._heat.widget)
+        share_epochs(self._heat, self._ranks)
         self._ranks.widget.getViewBox().invertY(True)
         self._rows: dict[str, QWidget] = {}
         self._names: dict[str, EndNames] = {}
@@ -229,7 +229,7 @@ class RaceView(TracedView):
     def _draw_ranks(self, answer: Race, selection: Selection) -> None:
         n, chosen = answer.norm.shape[1], selection.frequency
         curves = [as_steps(self._edges, np.log10(answer.rank[:, k - 1])) for k in range(1, n + 1)]
-        named = [k for k in (*answer.keys, chosen) if k is not None and k <= n]
+        named = [k for k in dict.fromkeys((*leaders(answer), chosen)) if k is not None and k <= n]
         others = [curve for k, curve in enumerate(curves, 1) if k not in named]
         gap = np.array([np.nan])
         x, y = (np.concatenate([part for curve in others for part in (curve[i], gap)] or [gap]) for i in (0, 1))
@@ -242,7 +242,7 @@ class RaceView(TracedView):
                 self._ranks.put(f"named {i}", None, None)
                 continue
             k = named[i]
-            drawn = pen(self._colour(k, answer), 3 if k == chosen else 2)
+            drawn = pen(self._colour(k, answer, chosen), 3 if k == chosen else 2)
             drawn.setStyle(SOLID if final or k not in answer.keys else DASHED)
             line.setPen(drawn)
             line.setZValue(15 if k == chosen else 10)
@@ -267,7 +267,7 @@ class RaceView(TracedView):
         self._dots.setData(
             x=[self._ranks.place_of(epoch) for _, epoch in there],
             y=[float(np.log10(answer.rank[i, k - 1])) for i, (k, _) in zip(at, there, strict=True)],
-            brush=[self._colour(k, answer) for k, _ in there],
+            brush=[theme.frequency_colour(k, answer.keys) for k, _ in there],
         )
 
     def _mark_chosen(self, answer: Race, selection: Selection) -> None:
@@ -283,14 +283,15 @@ class RaceView(TracedView):
     def _name_ends(self, answer: Race, selection: Selection) -> None:
         """The keys and the selected frequency, the largest first."""
         last = answer.rank[-1]
-        named = [k for k in {*answer.keys, selection.frequency or 0} if 1 <= k <= len(last)]
+        named = [k for k in {*leaders(answer), selection.frequency or 0} if 1 <= k <= len(last)]
         named.sort(key=lambda k: (k != selection.frequency, int(last[k - 1])))
-        of = [(k, str(k), self._colour(k, answer)) for k in named]
+        of = [(k, str(k), self._colour(k, answer, selection.frequency)) for k in named]
         self._names[HEAT].show_names([(float(k), text, colour) for k, text, colour in of])
         self._names[RANKS].show_names([(float(np.log10(last[k - 1])), text, colour) for k, text, colour in of])
 
-    def _colour(self, k: int, answer: Race) -> QColor:
-        return theme.frequency_colour(k, answer.keys) if k in answer.keys else QColor(theme.current().accent)
+    def _colour(self, k: int, answer: Race, chosen: int | None) -> QColor:
+        other = k == chosen and k not in answer.keys
+        return QColor(theme.current().accent) if other else theme.frequency_colour(k, answer.keys)
 
     def _faint(self) -> QColor:
         colour = QColor(theme.current().other_frequency)
@@ -445,6 +446,11 @@ def _choice(name: str, what: str, tips: dict[str, str]) -> QComboBox:
         box.addItem(text)
         box.setItemData(box.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
     return box
+
+
+def leaders(answer: Race) -> tuple[int, ...]:
+    """Who is named: the keys, or while there are none the five that are the largest at the end."""
+    return answer.keys or tuple(int(k) + 1 for k in answer.rank[-1].argsort()[:5])
 
 
 def about_keys(answer: Race) -> str:

@@ -184,7 +184,7 @@ class SpectrumView(View):
             said = (k, before, after, colour.name())
             if item.said != said:
                 item.said = said
-                item.anchor = pg.Point(0.5 + 0.5 * after - 0.5 * before, 1)  # neighbours lean away from each other
+                item.setAnchor((0.5 + 0.5 * after - 0.5 * before, 1))  # neighbours lean away from each other
                 item.setText(str(k), color=colour)
             item.setPos(k, float(heights[k - 1]))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,17 @@ class TrackPlot(TimePlot):
     def _moved(self, at: Any) -> None:
         point = self._point(at)
         self.pointed(None if point is None else (self.epoch_of(point.x()), point.y()))
+
+
+def share_epochs(first: TrackPlot, second: TrackPlot) -> None:
+    """Zoom both together. (A link of pyqtgraph's would count pixels of the screen, also of a plot that is hidden.)"""
+    for one, other in ((first, second), (second, first)):
+        one.widget.getViewBox().sigXRangeChanged.connect(partial(_follow, other.widget.getViewBox()))
+
+
+def _follow(box: Any, _changed: Any, span: tuple[float, float]) -> None:
+    if tuple(box.viewRange()[0]) != tuple(span):
+        box.setXRange(*span, padding=0)
 
 
 class EndNames(QWidget):

@@ -21,7 +21,7 @@ from app.views.legend import Flow, LegendEntry
 from app.views.over_time import DASHED, DOTTED, SOLID
 from app.views.plots import pen
 from app.views.sentence import not_measured
-from app.views.tracks import TrackPlot
+from app.views.tracks import TrackPlot, share_epochs
 from engine.analysis.weights import BIASES, NORMS, WeightCurves, weight_curves
 
 TOTAL = "total"
@@ -93,7 +93,7 @@ class WeightsView(TracedView):
         self._shares.widget.getPlotItem().getAxis("left").setTicks([[(0, "0"), (0.5, "0.5"), (1, "1")]])
         self._squares.set_scales(log_x=self._log_x.isChecked(), log_y=self._log_y.isChecked())
         self._shares.set_scales(log_x=self._log_x.isChecked())
-        self._shares.widget.setXLink(self._squares.widget)
+        share_epochs(self._squares, self._shares)
         self._legend: dict[str, LegendEntry] = {}
         self._parts: dict[str, list[QWidget]] = {}
         for what, track, tips, size in ((SQUARES, self._squares, _TIPS, 3), (GINI, self._shares, _SHARES, 2)):

@@ -129,11 +129,20 @@ def test_that_no_tables_are_no_file(tmp_path: Path) -> None:
 
 
 @pytest.fixture(params=["dark", "light"])
-def dressed(request: pytest.FixtureRequest, window: MainWindow, run: Run, settle: Settle) -> MainWindow:
+def dressed(request: pytest.FixtureRequest, qtbot: QtBot, window: MainWindow, run: Run, settle: Settle) -> MainWindow:
+    """The window at rest: everything is measured, and painting moves no axis any more."""
     window.use_theme(request.param)
     window.show_run(run)
     window.session.select(neurons=((0, 3),), frequency=2, pair=(1, 4))
+    qtbot.waitUntil(lambda: window.tracing.pinned is not None and not window.tracing.left, timeout=20_000)
     settle(window)
+    before: list[QImage] = []
+
+    def rests() -> bool:
+        before[:] = [*before[-1:], window.grab().toImage()]
+        return len(before) == 2 and before[0] == before[1]
+
+    qtbot.waitUntil(rests)
     return window
 
 

@@ -555,3 +555,13 @@ def test_that_a_narrow_header_keeps_its_options_behind_a_button(show: Show, smal
     assert view.header._more.isVisible()
     assert all(widget.accessibleName() for widget in view.header._options)
     assert view._plots.loss.widget.mapToScene(QPoint(0, 0)) == QPointF(0, 0)
+
+
+def test_that_the_key_set_is_in_the_legend_where_the_header_has_no_room(show: Show, demonstration: Run) -> None:
+    view = show(demonstration, (340, 346))
+    entry = view._legend["restricted"]
+    assert entry.text() == "restricted, keys 14 35 41 42 52, all pairs"
+    assert view.content.rect().contains(entry.geometry())
+    view.window().resize(700, 400)
+    QApplication.processEvents()
+    assert entry.text() == "restricted, all pairs"

@@ -217,6 +217,19 @@ def test_that_either_plot_can_stand_alone(view: RaceView, qtbot: QtBot, run: Run
         view._show_what.setCurrentText(what)
         assert (view._heat.widget.isVisible(), view._ranks.widget.isVisible()) == seen
         assert view._scale.isVisible() == (what != RANKS)
+        view.resize(420 if view.width() > 420 else 800, 500)
+        for track in (view._heat, view._ranks):
+            ends = [track.epoch_of(place) for place in track.widget.getViewBox().viewRange()[0]]
+            assert ends == pytest.approx([0.5, 200])  # of a plot that was hidden, too
+
+
+def test_that_both_plots_are_zoomed_together(view: RaceView, qtbot: QtBot, run: Run) -> None:
+    show(view, qtbot, run)
+    for one, other in ((view._heat, view._ranks), (view._ranks, view._heat)):
+        span = (1.0, 1.5) if one is view._heat else (0.5, 2.0)
+        one.widget.getViewBox().setXRange(*span, padding=0)
+        assert tuple(other.widget.getViewBox().viewRange()[0]) == pytest.approx(span)
+        one.fit()
 
 
 def test_that_a_change_of_theme_reaches_every_line(view: RaceView, qtbot: QtBot, qapp: QApplication, run: Run) -> None:
@@ -256,6 +269,18 @@ def test_that_an_unfinished_runs_candidates_are_dashed(view: RaceView) -> None:
     assert [line.opts["pen"].style().name for line in view._lines] == ["DashLine"] * 2
     view._draw_race(planted([0, 10, 20], norm, (2, 3)), view.session.selection)
     assert [line.opts["pen"].style().name for line in view._lines] == ["SolidLine"] * 2
+
+
+def test_that_without_keys_the_largest_are_named_in_no_colour_of_a_key(view: RaceView, qtbot: QtBot, run: Run) -> None:
+    show(view, qtbot, run)
+    view.tracing.pinned = Pinned((), 200, True)
+    view._which.setCurrentText("W_U")  # another question
+    qtbot.waitUntil(lambda: not view.waiting and view.answer.which == "W_U")
+    found = view.answer
+    assert view._subtitle.text() == "W_U · no key frequency yet"
+    assert [text for _, text in view._names[RANKS].names] == [str(int(k) + 1) for k in found.rank[-1].argsort()]
+    assert {line.opts["pen"].color().name() for line in view._lines} == {theme.current().other_frequency}
+    assert not any(line.isVisible() for line in view._leads)
 
 
 def test_that_tables_hold_every_norm_and_rank(view: RaceView, qtbot: QtBot, run: Run) -> None:

@@ -1,0 +1,192 @@
+"""Click here, and there it shows: what moves together, checked against the engine, in the real window."""
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QSpinBox, QWidget
+from pytestqt.qtbot import QtBot
+
+from app.main_window import MainWindow
+from app.views.base import View
+from app.views.maps import HeatMap
+from app.views.tiles import TileWall
+from engine.analysis.ablation import Ablation
+from engine.analysis.embedding import spectrum
+from engine.analysis.neuron import neuron_report
+from engine.analysis.solutions import answer_map
+from engine.runfile import Run
+
+LEFT = Qt.MouseButton.LeftButton
+Settle = Callable[[MainWindow], None]
+KEYS = (2, 4)
+
+
+@pytest.fixture
+def shown(window: MainWindow, run: Run, settle: Settle, qtbot: QtBot) -> MainWindow:
+    """All views side by side, on a set of frequencies chosen by hand."""
+    window.resize(1800, 1400)
+    for view in window.views:
+        dock = window.docks[view.name]
+        dock.setFloating(True)
+        dock.resize(560, 480)
+        dock.show()
+    window.show_run(run)
+    window.session.select(pinned_keys=KEYS)
+    tracing = window.tracing
+    qtbot.waitUntil(
+        lambda: (
+            tracing.pinned is not None
+            and tracing.pinned.keys == KEYS
+            and not tracing.left
+            and not tracing._tell.isActive()
+        ),
+        timeout=30_000,
+    )
+    settle(window)
+    return window
+
+
+def the(window: MainWindow, name: str) -> View:
+    return next(view for view in window.views if view.name == name)
+
+
+def click_cell(qtbot: QtBot, drawn: HeatMap, row: int, column: int) -> None:
+    plot = drawn.plot
+    at = plot.mapFromScene(plot.getViewBox().mapViewToScene(QPointF(column, row)))
+    qtbot.mouseMove(plot.viewport(), at)
+    qtbot.mouseClick(plot.viewport(), LEFT, pos=at)
+
+
+def test_that_every_view_is_seen_and_draws(shown: MainWindow) -> None:
+    for view in shown.views:
+        assert view.on_show, view.name
+        assert (view._stack.currentIndex() == 0) == (view.name != "neuron"), view.name
+    assert "Click a neuron" in the(shown, "neuron")._message.text()
+
+
+def test_that_a_pair_clicked_in_answers_is_the_pair_everywhere(
+    shown: MainWindow, qtbot: QtBot, settle: Settle, run: Run
+) -> None:
+    shown.session.select(neurons=((0, 3),))
+    settle(shown)
+    answers = the(shown, "answers").content.findChild(HeatMap)
+    assert answers is not None
+    click_cell(qtbot, answers, 3, 9)
+    settle(shown)
+    assert shown.session.selection.pair == (3, 9)
+    fields = {name: shown.findChild(QSpinBox, f"clock.{name}") for name in ("a", "b")}
+    assert {name: field.value() for name, field in fields.items() if field is not None} == {"a": 3, "b": 9}
+    clock = the(shown, "clock").answer
+    assert (clock.pair, clock.answer) == ((3, 9), 1)
+    assert clock.said == answer_map_of(run, shown, Ablation()).answer[3, 9]
+    assert answers._cell == (3, 9)
+    truth = neuron_report(run, run.n_checkpoints - 1, 0, 3).activation
+    activation = the(shown, "neuron").content.findChildren(HeatMap)[0]
+    row, column = activation._cell or (-1, -1)
+    activation_there = the(shown, "neuron").answer.report.activation[3, 9]
+    assert activation_there == pytest.approx(truth[3, 9])
+    assert 0 <= row < 11
+    assert 0 <= column < 11
+
+
+def answer_map_of(run: Run, window: MainWindow, ablation: Ablation) -> object:
+    return answer_map(run, window.session.selection.step, KEYS, ablation, exact=True)
+
+
+def test_that_a_neuron_clicked_on_the_wall_lights_its_frequency_everywhere(
+    shown: MainWindow, qtbot: QtBot, settle: Settle, run: Run
+) -> None:
+    wall = shown.findChild(TileWall, "neurons.wall")
+    assert wall is not None
+    index = next(i for i in range(24) if i in wall._places)
+    qtbot.mouseClick(wall, LEFT, pos=wall.place_of(index))
+    settle(shown)
+    k = neuron_report(run, run.n_checkpoints - 1, 0, index).wave.frequency
+    selection = shown.session.selection
+    assert (selection.neurons, selection.frequency) == (((0, index),), k or None)
+    assert the(shown, "neuron")._title.text() == f"Neuron {index}"
+    assert the(shown, "spectrum")._mark.getRegion() == (k - 0.5, k + 0.5)
+    last = run.n_checkpoints - 1
+    assert np.array_equal(the(shown, "spectrum").answer.cos, spectrum(run, last, last, "W_E").cos)
+
+
+def test_that_a_fader_moves_answers_losses_and_logits(
+    shown: MainWindow, qtbot: QtBot, settle: Settle, run: Run
+) -> None:
+    fader = next(w for w in shown.findChildren(QWidget) if w.objectName() == "solutions.memorising")
+    before = the(shown, "answers").answer.answer.copy()
+    QTest.keyClick(fader, Qt.Key.Key_Home)
+    qtbot.waitUntil(lambda: shown.session.selection.ablation == Ablation(1.0, 0.0))
+    settle(shown)
+    truth = answer_map_of(run, shown, Ablation(1.0, 0.0))
+    assert np.array_equal(the(shown, "answers").answer.answer, truth.answer)
+    assert the(shown, "answers").answer.ablation == Ablation(1.0, 0.0)
+    assert "m = 0" in the(shown, "answers")._resting
+    assert "m = 0" in the(shown, "logits")._resting
+    shown.session.undo()
+    settle(shown)
+    assert np.array_equal(the(shown, "answers").answer.answer, before)
+
+
+def test_that_time_clicked_in_any_curve_is_the_epoch_of_all(shown: MainWindow, settle: Settle, run: Run) -> None:
+    plots = {
+        "loss": [the(shown, "loss")._plots.loss, the(shown, "loss")._plots.accuracy],
+        "weights": [the(shown, "weights")._squares, the(shown, "weights")._shares],
+        "solutions": [the(shown, "solutions")._power, the(shown, "solutions")._loss],
+    }
+    for mine in plots.values():
+        shown.session.scrub(0)
+        mine[0].cursor.setValue(mine[0].place_of(100))
+        mine[0].cursor.sigDragged.emit(mine[0].cursor)
+        settle(shown)
+        assert shown.session.selection.epoch == 100
+        assert shown.timeline.slider.value() == run.step_at(100)
+        for plot in itertools.chain(*plots.values()):
+            assert plot.cursor.value() == pytest.approx(plot.place_of(100))
+
+
+def test_that_keys_chosen_by_hand_reach_every_measure(shown: MainWindow, settle: Settle) -> None:
+    shown.session.select(pinned_keys=(1, 3, 5))
+    settle(shown)
+    assert shown.tracing.pinned is not None
+    assert shown.tracing.pinned.keys == (1, 3, 5)
+    for name in ("loss", "solutions", "circles", "clock", "logits"):
+        view = the(shown, name)
+        said = f"{view._resting} {view.describe(view.answer, shown.session.selection)}"
+        assert all(str(k) in said for k in (1, 3, 5)), name
+
+
+def test_that_escape_clears_brushes_and_undo_brings_them_back(shown: MainWindow, qtbot: QtBot) -> None:
+    shown.session.select(frequency=2, neurons=((0, 3),), pair=(1, 2), ablation=Ablation(0.5, 1.0))
+    shown.activateWindow()
+    qtbot.keyClick(shown, Qt.Key.Key_Escape)
+    cleared = shown.session.selection
+    assert (cleared.frequency, cleared.neurons, cleared.pair, cleared.ablation) == (None, (), None, Ablation())
+    assert cleared.pinned_keys == KEYS
+    qtbot.keyClick(shown, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    assert (shown.session.selection.frequency, shown.session.selection.pair) == (2, (1, 2))
+
+
+def test_that_a_bookmark_brings_everything_back(shown: MainWindow, qtbot: QtBot, settle: Settle) -> None:
+    shown.session.scrub(4)
+    shown.session.select(frequency=3, pair=(5, 6))
+    shown.bookmark()
+    qtbot.waitUntil(lambda: len(shown.bookmarks.epochs()) == 1)
+    shown.session.scrub(0)
+    shown.clear_brushes()
+    shown.bookmarks.go()
+    s = shown.session.selection
+    assert (s.step, s.frequency, s.pair) == (4, 3, (5, 6))
+    assert shown.timeline.slider._marks == (s.epoch,)
+
+
+def test_that_right_click_offers_the_value_under_the_pointer(shown: MainWindow, qtbot: QtBot) -> None:
+    view = the(shown, "answers")
+    drawn = view.content.findChild(HeatMap)
+    assert drawn is not None
+    drawn.hovered.emit((3, 5))
+    assert view._menu().actions()[0].text().startswith("Copy value: ")
