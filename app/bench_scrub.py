@@ -25,7 +25,8 @@ from engine.config import preset
 
 LAYOUTS = ("Watch training", "Reverse-engineer")
 _SIZE = (1600, 1000)
-_FIRST_VISITS, _SEEN_ROUNDS, _SWEEP = 40, 3, 30
+_FIRST_VISITS, _SEEN_ROUNDS, _SWEEP = 24, 3, 24
+_FRAME = 0.016  # seconds between two moves of a finger
 _PATIENCE = 20.0  # seconds for one picture
 
 
@@ -33,7 +34,7 @@ _PATIENCE = 20.0  # seconds for one picture
 class Scrub:
     """Milliseconds from setting the step to the last visible view painted; p95 over all layouts and runs.
 
-    seen_* : checkpoints visited before    first_* : jumps to checkpoints never visited
+    seen_* : checkpoints visited before    first_* : jumps from rest to checkpoints never visited
     training_* : the same while the paper's run is trained     start_ms : from starting the program to its first
     picture, warm     open_ms : opening the largest run to its first picture     peak_rss_mb : after scrubbing it end
     to end twice
@@ -99,8 +100,9 @@ def scrub(runs: Iterable[Path] = (), seconds_of_training: float = 6.0) -> Scrub:
                 first += new
                 seen += again
         for _ in range(2):
-            for step in range(window.session.selection.n_checkpoints):
-                _visit(window, step)
+            for step in range(window.session.selection.n_checkpoints):  # as a finger drags: nobody waits
+                window.session.select(step=step, following=False)
+                wait(_FRAME)
         peak = _peak_mb()
         training = _while_training(window, Path(folder) / "paper.h5", seconds_of_training)
         window.close()
@@ -143,7 +145,10 @@ def _visits(window: MainWindow) -> tuple[list[float], list[float]]:
     n = window.session.selection.n_checkpoints
     steps = list(range(n))
     random.Random(0).shuffle(steps)
-    new = [_visit(window, step) for step in steps[:_FIRST_VISITS]]
+    new = []
+    for step in steps[:_FIRST_VISITS]:
+        wait_for_quiet(window)
+        new.append(_visit(window, step))
     sweep = sorted(steps[:_FIRST_VISITS])[:_SWEEP]
     for step in sweep:
         _visit(window, step)
@@ -173,6 +178,14 @@ def _visit(window: MainWindow, step: int) -> float:
     painted.stop()
     assert painted.views or not visible
     return 1000 * taken
+
+
+def wait_for_quiet(window: MainWindow) -> None:
+    """Until nothing is computed ahead: a jump begins from rest."""
+    app = QApplication.instance()
+    assert app is not None
+    while window.compute.idle is False:
+        app.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, 5)
 
 
 def _while_training(window: MainWindow, path: Path, seconds: float) -> tuple[list[float], list[float]]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import QObject, Qt, Signal
 
-CACHE_BYTES = 256 * 2**20
+CACHE_BYTES = 192 * 2**20
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Compute(QObject):
         self._answering: dict[Hashable, Query] = {}  # taken by the thread, not yet delivered
         self._ahead: list[Query] = []
         self._news = threading.Condition()
-        self._closing = False
+        self._closing = self._working = False
         self.seconds = 0.0  # of processor time spent on answers so far
         self._done.connect(self._finish, Qt.ConnectionType.QueuedConnection)
         self._thread = threading.Thread(target=self._work, name="analysis", daemon=True)
@@ -85,6 +85,11 @@ class Compute(QObject):
         """Whether someone is waiting for an answer."""
         return bool(self._wanted or self._patient or self._answering)
 
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is computed, not even ahead."""
+        return not (self.busy or self._ahead or self._working)
+
     def knows(self, query: Query) -> bool:
         return query in self._cache
 
@@ -98,12 +103,14 @@ class Compute(QObject):
 
     def _work(self) -> None:
         while (query := self._next()) is not None:
+            self._working = True
             begin = time.thread_time()
             try:
                 answer = Answer(query.analysis(*query.args))
             except Exception as error:  # shown in the view that asked
                 answer = Answer(error=error)
             self.seconds += time.thread_time() - begin
+            self._working = False
             if not self._closing:
                 self._done.emit(query, answer)
 

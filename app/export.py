@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPoint
+from PySide6.QtCore import QPoint, QRect, QSize
 from PySide6.QtGui import QColor, QGuiApplication, QImage, QPainter, QRegion
 from PySide6.QtWidgets import QWidget
 
@@ -78,7 +78,10 @@ def write_csv(path: str | Path, tables: Sequence[Table], caption: str) -> list[P
     path = Path(path)
     if not tables:
         raise ExportError("There are no numbers on show to write.")
-    made = [path if len(tables) == 1 else path.with_name(f"{path.stem}-{table.name}{path.suffix}") for table in tables]
+    made = [
+        path if len(tables) == 1 else path.with_name(f"{path.stem}-{table.name.replace(' ', '-')}{path.suffix}")
+        for table in tables
+    ]
     for file, table in zip(made, tables, strict=True):
         write_whole(file, csv_text(table, caption).encode())
     return made
@@ -116,13 +119,7 @@ def picture(widget: QWidget, scale: float | None = None) -> QImage:
     size = widget.size() * wanted
     if max(size.width(), size.height()) > LARGEST:
         raise ExportError(f"A picture of {size.width()} × {size.height()} pixels is too large; choose a smaller scale.")
-    if wanted != ratio:
-        image = pages.raster(widget, _background(), wanted)
-    else:
-        image = QImage(size, QImage.Format.Format_RGB32)
-        image.setDevicePixelRatio(ratio)
-        image.fill(_background())
-        _render(widget, image)
+    image = _as_on_screen(widget, ratio) if wanted == ratio else pages.raster(widget, _background(), wanted)
     image.setDevicePixelRatio(wanted)
     return image
 
@@ -160,15 +157,23 @@ def _background() -> QColor:
     return QColor(theme.current().panel)
 
 
-def _render(widget: QWidget, image: QImage) -> None:
+def _as_on_screen(widget: QWidget, ratio: float) -> QImage:
+    """Painted at its place in the window, since halves of pixels are rounded by where they are."""
+    corner = widget.mapTo(widget.window(), QPoint(0, 0))
+    corner = QPoint(max(0, corner.x()), max(0, corner.y()))
+    room = widget.size() + QSize(corner.x(), corner.y())
+    image = QImage(room * ratio, QImage.Format.Format_RGB32)
+    image.setDevicePixelRatio(ratio)
     flags = QWidget.RenderFlag.DrawChildren
     if widget.isWindow():
         flags |= QWidget.RenderFlag.DrawWindowBackground
     painter = QPainter(image)
     try:
-        QWidget.render(widget, painter, QPoint(0, 0), QRegion(), flags)  # a plot's own `render` is another function
+        painter.fillRect(QRect(corner, widget.size()), _background())
+        QWidget.render(widget, painter, corner, QRegion(), flags)  # a plot's own `render` is another function
     finally:
         painter.end()
+    return image.copy(QRect(corner * ratio, widget.size() * ratio))
 
 
 def _png(image: QImage, title: str, caption: str) -> bytes:

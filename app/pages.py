@@ -19,6 +19,7 @@ from PySide6.QtGui import (
     QBrush,
     QColor,
     QFont,
+    QFontInfo,
     QImage,
     QPageSize,
     QPainter,
@@ -121,7 +122,16 @@ class _PainterEngine(Engine):
         self._prepare().drawImage(place, image)
 
     def _font(self, font: QFont) -> QFont:
-        return font
+        """The font with everything said: what a font leaves open, a painter takes from its device's font."""
+        whole = QFont(font.families())
+        whole.setPixelSize(font.pixelSize() if font.pixelSize() > 0 else QFontInfo(font).pixelSize())
+        whole.setWeight(font.weight())
+        whole.setStyle(font.style())
+        whole.setStretch(font.stretch())
+        whole.setUnderline(font.underline())
+        whole.setStrikeOut(font.strikeOut())
+        whole.setLetterSpacing(font.letterSpacingType(), font.letterSpacing())
+        return whole
 
     def _enlarged(self, place: QRectF, image: QImage) -> QImage:
         return image  # the painter keeps cells sharp
@@ -150,7 +160,7 @@ class _PdfEngine(_PainterEngine):
         page.setRenderHint(QPainter.RenderHint.LosslessImageRendering)
 
     def _font(self, font: QFont) -> QFont:
-        plain = QFont(font)
+        plain = super()._font(font)
         plain.setFeature(QFont.Tag("calt"), 0)  # a letter's other forms would be no letters in the file
         return plain
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import unicodedata
 from xml.sax.saxutils import escape, quoteattr
 
 from PySide6.QtCore import (
@@ -207,4 +208,5 @@ def _number(value: float) -> str:
 
 
 def escaped(text: str) -> str:
-    return escape("".join(c for c in text if c.isprintable() or c == "\n"))
+    """As text of an XML document; spaces of every width stay, characters that control something go."""
+    return escape("".join(c for c in text if c == "\n" or unicodedata.category(c)[0] != "C"))

@@ -18,7 +18,7 @@ from engine.runfile import Arrays, Run
 from engine.step import Batch, Parameters, structured_step
 from engine.tasks import Examples
 
-CACHE_BYTES = 256 * 2**20  # of whole passes, and as many of `Hidden`; the newest is kept whatever its size
+CACHE_BYTES = 192 * 2**20  # of whole passes, and as many of `Hidden`; the newest is kept whatever its size
 _ROWS = 8192
 _DRAWING_LANES = os.cpu_count() or 1  # a finger waits for it: the window has nothing else to do
 
@@ -66,6 +66,8 @@ def activations(run: Run, step: int, exact: bool = True) -> Activations:
             return _cache[key]
     found = _compute(run, step, torch.float64) if exact else _finish(run, step, drawn(run, step))
     _keep(_cache, key, found)
+    with _lock:
+        _hidden.pop(key[:2], None)  # a part of what is kept now
     return found
 
 
@@ -114,10 +116,10 @@ def _keep(cache: OrderedDict[Any, Any], key: Any, found: Any) -> None:
 
 
 def _size(found: Activations | Hidden) -> int:
-    if isinstance(found, Hidden):
-        return found.pattern.nbytes + (found.mlp_post if found.rows is None else found.rows).nbytes
-    shared = found.mlp_post.base is not None  # of `Hidden`, which counts it
-    return found.logits.nbytes + found.pattern.nbytes + (0 if shared else found.mlp_post.nbytes)
+    """Bytes held: an array that is a part of another holds all of it."""
+    whole = found.mlp_post if found.mlp_post.base is None else found.mlp_post.base
+    logits = found.logits.nbytes if isinstance(found, Activations) else 0
+    return logits + found.pattern.nbytes + whole.nbytes
 
 
 def forget(run: Run) -> None:

@@ -493,7 +493,7 @@ class Popup(QFrame):
 
     def open_beneath(self, button: QWidget) -> None:
         """Right edges together, on the screen."""
-        wanted = self.layout().totalSizeHint() if self.layout() else self.sizeHint()
+        wanted = self.column.totalSizeHint()
         self.resize(wanted.boundedTo(button.screen().availableSize()))
         corner = button.mapToGlobal(QPoint(button.width(), button.height() + 2))
         screen = button.screen().availableGeometry()

@@ -15,9 +15,10 @@ from PySide6.QtWidgets import QWidget
 from app import theme
 from app.compute import Query
 from app.export import Table, matrix_table
+from app.numbers import number
 from app.session import Selection
 from app.views.base import Help, TracedView, toggle
-from app.views.biography import Life, thumbnail_steps
+from app.views.life import Life, thumbnail_steps
 from app.views.neuron_facts import FACTS, card, facts, has_phase, life_text, name_of, sentence
 from app.views.neuron_page import SIDE, WIDE_SIDE, Page
 from app.views.plots import epoch_text, on_leave, pen
@@ -67,6 +68,7 @@ class NeuronView(TracedView):
 
     def build(self) -> QWidget:
         self._page = page = Page()
+        self._headline = page.headline
         self._life = Life(self.compute, self)
         self._life.changed.connect(self._tell_life)
         self.tracing.progressed.connect(self._tell_life)
@@ -109,8 +111,8 @@ class NeuronView(TracedView):
         page.number.setRange(0, selection.run.config.d_mlp - 1)
         page.number.setValue(neuron[1])
         blocked.unblock()
-        page.headline.setText(f"k = {wave.frequency}" if wave.frequency else "dead")
-        page.headline.setStyleSheet(f"color: {self._colour(wave.frequency, answer).name()}")
+        self._headline.setText(f"k = {wave.frequency}" if wave.frequency else "dead")
+        self._headline.setStyleSheet(f"color: {self._colour(wave.frequency, answer).name()}")
         brightest = float(answer.report.activation.max())
         limit = answer.limit if self._hold.isChecked() else brightest or 1.0
         over = f" · brightest {brightest:.2g}, clipped" if brightest > 1.5 * limit else ""
@@ -135,6 +137,7 @@ class NeuronView(TracedView):
                 shown.show_values(values[square], 0, limit)
                 shown.name_axes(axis.format("a"), axis.format("b"))
                 shown.mark(self._cell(order, selection.pair))
+        page.name_map(number(limit))
         text = "degree-2 fit" if not answer.wave.frequency else f"degree-2 fit, R² {answer.wave.r_squared:.3f}"
         page.fit_caption.setText(text)
 

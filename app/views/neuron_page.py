@@ -33,6 +33,8 @@ PANELS = {
 SIDE, WIDE_SIDE = 156, 184  # pixels, of the column of facts (of several layers): nothing moves while scrubbing
 _HEAD, _CAPTION, _CHOICE, _GAP = 32, 17, 26, 6
 _DIAL = 132  # pixels of height from which it stands under the facts
+_LOWER_FROM = 270  # pixels of height between head and strip, from which panels stand below the maps
+_BAR_FROM = 212  # of the maps' width, from which a colour bar stands beside them
 _SQUARE = 120  # of height, from which a square panel joins another
 _MAP = 186  # of a map's width, from which two stand side by side
 _ROOM = {"variance": 210, "logits": 210, "phases": 150, "spectrum": 150}  # of width, at least
@@ -193,9 +195,12 @@ class Page(QWidget):
         """Place everything; hide what has no room."""
         width, height = self.width(), self.height()
         strip = 122 if height >= 580 else 104 if height >= 440 else 44 if height >= 262 else 0
-        body = height - _HEAD - (strip + _GAP if strip else 0)
         left = width - self.side_width - _GAP
         two = left >= 2 * _MAP
+        body = height - _HEAD - (strip + _GAP if strip else 0)
+        spare = body - _CHOICE - self._ideal(left, two)
+        if body < _LOWER_FROM and strip and spare >= 48:  # nothing stands between the map and the strip
+            strip, body = strip + min(60, spare), body - min(60, spare)
         upper, lower = self._shared_out(body, left, two)
         dial_in_side = upper - self._facts_height >= _DIAL
         keys = self._fitting(width, lower - _CHOICE, dial_in_side) if lower else []
@@ -221,13 +226,17 @@ class Page(QWidget):
 
     def _shared_out(self, body: int, left: int, two: bool) -> tuple[int, int]:
         """Heights of the upper part, no more than its maps and facts need, and of the lower."""
-        if body < 270:
+        if body < _LOWER_FROM:
             return body, 0
         lower = min(240, max(128, round(0.4 * body)))
-        widest = (left - HeatMap.BAR + 8) // 2 - HeatMap.LEFT - 8 if two else left - HeatMap.LEFT - HeatMap.BAR
-        ideal = max(self._facts_height, widest + HeatMap.BOTTOM + HeatMap.TOP + _CAPTION)
-        upper = min(body - lower, ideal)
+        upper = min(body - lower, self._ideal(left, two))
         return upper, body - upper
+
+    def _ideal(self, left: int, two: bool) -> int:
+        """The height that the maps can fill in their width, and the facts need."""
+        bar = HeatMap.BAR if left >= _BAR_FROM else 8
+        widest = (left - HeatMap.BAR + 8) // 2 - HeatMap.LEFT - 8 if two else left - HeatMap.LEFT - bar
+        return max(self._facts_height, widest + HeatMap.BOTTOM + HeatMap.TOP + _CAPTION)
 
     def _place_facts(self, room: QRect, with_dial: bool) -> None:
         top = room.y() + max(0, min(_CAPTION, room.height() - self._facts_height))
@@ -251,7 +260,9 @@ class Page(QWidget):
 
     def _place_maps(self, room: QRect, two: bool) -> None:
         truth, fit = two or not self.fit.isChecked(), two or self.fit.isChecked()
-        self.map.show_bar(not two)
+        with_bar = room.width() >= _BAR_FROM
+        self.map.show_bar(with_bar and not two)
+        self.fit_map.show_bar(with_bar)
         widths = [room.width()] * 2
         if two:
             left = (room.width() - HeatMap.BAR + 8) // 2
@@ -264,7 +275,7 @@ class Page(QWidget):
             shown.setVisible(there)
             caption.setVisible(there)
             if there:
-                bar = 8 if two and shown is self.map else HeatMap.BAR
+                bar = 8 if (two and shown is self.map) or not with_bar else HeatMap.BAR
                 height = room.height() - _CAPTION - HeatMap.BOTTOM - HeatMap.TOP
                 side = max(0, min(width - HeatMap.LEFT - bar, height))
                 data = x + (width - side - HeatMap.LEFT - bar) // 2 + HeatMap.LEFT
@@ -283,8 +294,11 @@ class Page(QWidget):
         if low != self._low:
             self._low = low
             self.name_axes(*self._names)
-        square = min(max(_ROOM["spectrum"], room.height() + 24), room.width())
-        fixed = {key: square if key in ("phases", "spectrum") and len(keys) > 1 else 0 for key in keys}
+        squares = [key for key in keys if key in ("phases", "spectrum") and len(keys) > 1]
+        others = sum(_ROOM[key] + _GAP for key in keys if key not in squares)
+        most = (room.width() - others) // max(1, len(squares)) - _GAP
+        square = max(_ROOM["spectrum"], min(room.height() + 24, most))
+        fixed = {key: square if key in squares else 0 for key in keys}
         flexible = [key for key in keys if not fixed[key]]
         spare = room.width() - sum(fixed.values()) - _GAP * (len(keys) - 1)
         x, top = room.x(), _CAPTION if len(keys) > 1 else 0
@@ -293,6 +307,11 @@ class Page(QWidget):
             self.panel_captions[key].setGeometry(x + HeatMap.LEFT, room.y(), max(0, width - HeatMap.LEFT), _CAPTION)
             self.panels[key].setGeometry(x, room.y() + top, width, max(0, room.height() - top))
             x += width + _GAP
+
+    def name_map(self, limit: str) -> None:
+        """What is painted, and up to which value where no bar tells it."""
+        barred = any(shown.bar.isVisibleTo(self) for shown in (self.map, self.fit_map))
+        self.map_caption.setText("activation" if barred else f"activation, 0 to {limit}")
 
     def name_axes(self, frequency: str, residue: str) -> None:
         """What the plots' bottom axes count; left out where they are low."""

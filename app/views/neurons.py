@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QSignalBlocker, Qt, QTimer
 from PySide6.QtGui import QColor, QResizeEvent
-from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLineEdit, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app import theme
 from app.compute import Query
@@ -16,10 +16,12 @@ from app.export import Table
 from app.session import NeuronId, Selection
 from app.theme import SPACE
 from app.views.base import Help, TracedView, label, toggle
+from app.views.find_bar import FindBar, choice
 from app.views.fve_histogram import BINS, FveHistogram, binned, edges
 from app.views.plots import epoch_text
-from app.views.tiles import SIZES, TileGroup, TileWall, WallArea
-from app.views.wall_filter import HINT, KINDS, Search, WallFacts, search
+from app.views.tile_area import WallArea
+from app.views.tiles import SIZES, TileGroup, TileWall
+from app.views.wall_filter import WallFacts
 from engine.analysis.neurons import THRESHOLD
 from engine.analysis.wall import (
     ExactWaves,
@@ -68,9 +70,8 @@ class NeuronsView(TracedView):
     # -- its parts -----------------------------------------------------------------------------------------
 
     def options(self) -> list[QWidget]:
-        self._search = Search()
         self._numbers: tuple[Query, ExactWaves] | None = None  # and what they answer
-        self._order = _choice("neurons.order", "How neurons are sorted within their group")
+        self._order = choice("neurons.order", "How neurons are sorted within their group")
         for order, tip in ORDERS.items():
             self._order.addItem(f"by {order}", order)
             self._order.setItemData(self._order.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
@@ -119,8 +120,11 @@ class NeuronsView(TracedView):
         column = QVBoxLayout(whole)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(4)
-        self._bar = self._find_bar()
-        column.addWidget(self._bar)
+        self._find = FindBar()
+        self._find.changed.connect(self.redraw)
+        self._find.misunderstood.connect(self.set_subtitle)
+        self._find.zoomed.connect(self._area.zoom_by)
+        column.addWidget(self._find)
         column.addWidget(self._alias)
         column.addWidget(self._figure, 1)
         return whole
@@ -140,46 +144,6 @@ class NeuronsView(TracedView):
         self._histogram.clicked.connect(self._filter_bin)
         self._histogram.hovered.connect(self._bin_hovered)
 
-    def _find_bar(self) -> QWidget:
-        """What is shown of the wall: kind, search, layer, zoom."""
-        self._kind = _choice("neurons.filter", "Which neurons are shown")
-        for kind, (text, tip) in KINDS.items():
-            self._kind.addItem(text, kind)
-            self._kind.setItemData(self._kind.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
-        self._kind.currentIndexChanged.connect(self.redraw)
-        self._field = QLineEdit()
-        self._field.setObjectName("neurons.search")
-        self._field.setPlaceholderText("12, 40-60, k=35, fve<0.5")
-        self._field.setToolTip(HINT)
-        self._field.setAccessibleName("Search neurons by number, frequency or FVE")
-        self._field.setClearButtonEnabled(True)
-        self._field.textChanged.connect(self._searched)
-        self._layers = _choice("neurons.layer", "Layer")
-        self._layers.currentIndexChanged.connect(self.redraw)
-        self._layers.setVisible(False)
-        bar = QWidget()
-        row = QHBoxLayout(bar)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(4)
-        row.addWidget(self._kind)
-        row.addWidget(self._field, 1)
-        row.addWidget(self._layers)
-        for text, name, tip, steps in (
-            ("−", "neurons.smaller", "Smaller tiles (Ctrl + wheel, or the − key)", -1),
-            ("+", "neurons.larger", "Larger tiles, then the wall scrolls (Ctrl + wheel, or the + key)", 1),
-            ("fit", "neurons.fit", "Tiles as large as fit (the 0 key)", 0),
-        ):
-            button = QToolButton()
-            button.setText(text)
-            button.setObjectName(name)
-            button.setToolTip(tip)
-            button.setAccessibleName(tip)
-            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-            button.clicked.connect(lambda _=False, steps=steps: self._area.zoom_by(steps))
-            row.addWidget(button)
-        self._fit = button
-        return bar
-
     # -- query and draw ------------------------------------------------------------------------------------
 
     def query(self, selection: Selection) -> Query:
@@ -187,7 +151,7 @@ class NeuronsView(TracedView):
             selection.run, selection.step, selection.layout_step, self._pixels(), not self._natural.isChecked(),
             self._layer(selection),
         )  # fmt: skip
-        if self._kind.currentData() != "committed":
+        if self._find.kind != "committed":
             return Query(neuron_wall, wall)
         t = self.tracing
         known = (t.traces, t.revision) if t.run is selection.run else (None, 0)
@@ -207,7 +171,7 @@ class NeuronsView(TracedView):
         blocked = QSignalBlocker(self._hold)
         self._hold.setChecked(selection.layout_epoch is not None)
         blocked.unblock()
-        self._name_layers(selection)
+        self._find.name_layers(1 if selection.run is None else selection.run.config.n_layers)
         wanted, lasting = self._wanted(answer, selection)
         colours = {group.frequency: self._colour(group.frequency, layout) for group in layout.groups}
         groups, counts, among = [], [], wanted.tolist()
@@ -221,7 +185,7 @@ class NeuronsView(TracedView):
         chosen = [index for layer, index in selection.neurons if layer == self._layer(selection)]
         room = [n for _, n in several] or [len(group.neurons) for group in layout.groups]
         self._area.show_tiles([g for g, _ in several], answer.tiles, chosen, f"{layout.limit:.2g}", room)
-        self._fit.setEnabled(self._area.zoomed)
+        self._find.fit.setEnabled(self._area.zoomed)
         side = self._area.size_of_tiles
         if side != self._side:  # sharp tiles need their own size: ask again
             self._side = side
@@ -238,7 +202,7 @@ class NeuronsView(TracedView):
 
     def _wanted(self, answer: NeuronWall, selection: Selection) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Which neurons are shown, and which may be while one scrubs: room is kept for those."""
-        layout, kind = answer.layout, str(self._kind.currentData())
+        layout, kind = answer.layout, self._find.kind
         group = np.zeros(len(layout.fve), np.int64)
         for g in layout.groups:
             group[list(g.neurons)] = g.frequency
@@ -251,8 +215,8 @@ class NeuronsView(TracedView):
             epoch=selection.epoch,
         )
         of_kind = facts.of_kind(kind, selection.frequency)
-        lasting = self._search.matches(facts, lasting=True)
-        return of_kind & self._search.matches(facts), lasting & of_kind if kind == "selected" else lasting
+        lasting = self._find.search.matches(facts, lasting=True)
+        return of_kind & self._find.search.matches(facts), lasting & of_kind if kind == "selected" else lasting
 
     def _draw_histogram(self, answer: NeuronWall, selection: Selection) -> None:
         if not self._histogram.isVisibleTo(self):
@@ -271,9 +235,9 @@ class NeuronsView(TracedView):
             parts.append(f"k counts along the powers of {layout.generator}")
         if shown < total:
             parts.insert(0, f"{shown} of {total} shown")
-        if self._kind.currentData() == "committed" and answer.committed is None:
+        if self._find.kind == "committed" and answer.committed is None:
             parts.insert(0, "commitment is known once checkpoints are measured")
-        elif self._kind.currentData() == "selected" and selection.frequency is None:
+        elif self._find.kind == "selected" and selection.frequency is None:
             parts.insert(0, "no frequency is selected")
         if len(selection.neurons) > 1:
             parts.insert(0, f"{len(selection.neurons)} selected")
@@ -295,28 +259,12 @@ class NeuronsView(TracedView):
 
     # -- what is shown -------------------------------------------------------------------------------------
 
-    def _searched(self, text: str) -> None:
-        """Understand the search; keep the last one while it is not understood."""
-        try:
-            self._search, wrong = search(text), ""
-        except ValueError as error:
-            wrong = str(error)
-        if self._field.property("wrong") != bool(wrong):
-            self._field.setProperty("wrong", bool(wrong))
-            self._field.style().unpolish(self._field)
-            self._field.style().polish(self._field)
-        self._field.setToolTip(wrong or HINT)
-        if wrong:
-            self.set_subtitle(wrong)
-        else:
-            self.redraw()
-
     def _filter_bin(self, i: int) -> None:
         """A click on a bin searches it; on the same one again, nothing."""
-        self._field.setText("" if i == self._chosen_bin() else _bin_text(i))
+        self._find.field.setText("" if i == self._chosen_bin() else _bin_text(i))
 
     def _chosen_bin(self) -> int | None:
-        text = self._field.text()
+        text = self._find.field.text()
         return next((i for i in range(BINS) if _bin_text(i) == text), None)
 
     def _sorted(self, neurons: tuple[int, ...], layout: WallLayout) -> tuple[int, ...]:
@@ -332,20 +280,7 @@ class NeuronsView(TracedView):
 
     def _layer(self, selection: Selection) -> int:
         """The last one, unless another is chosen."""
-        layers = 1 if selection.run is None else selection.run.config.n_layers
-        chosen = self._layers.currentData()
-        return chosen if chosen is not None and self._layers.count() == layers else layers - 1
-
-    def _name_layers(self, selection: Selection) -> None:
-        layers = 1 if selection.run is None else selection.run.config.n_layers
-        if self._layers.count() != layers:
-            blocked = QSignalBlocker(self._layers)
-            self._layers.clear()
-            for layer in range(layers):
-                self._layers.addItem(f"layer {layer}", layer)
-            self._layers.setCurrentIndex(layers - 1)
-            self._layers.setVisible(layers > 1)
-            blocked.unblock()
+        return self._find.layer_of(1 if selection.run is None else selection.run.config.n_layers)
 
     def _pixels(self) -> int:
         return int(self._side * max(1.0, self.devicePixelRatioF()))
@@ -364,7 +299,7 @@ class NeuronsView(TracedView):
         wide = self.width() - 2 * SPACE >= _HISTOGRAM_FROM
         was = self._histogram.isVisibleTo(self)
         self._histogram.setVisible(wide and self._with_histogram.isChecked())
-        self._bar.setVisible(self.height() >= _BAR_FROM)
+        self._find.setVisible(self.height() >= _BAR_FROM)
         if was != self._histogram.isVisibleTo(self):
             self._resized.start(0)
 
@@ -490,14 +425,6 @@ class NeuronsView(TracedView):
             "pairs in the eight linear and quadratic terms of its best frequency (sec. 4.3); histogram of 20 bins at "
             "the checkpoint shown."
         )
-
-
-def _choice(name: str, tip: str) -> QComboBox:
-    box = QComboBox()
-    box.setObjectName(name)
-    box.setToolTip(tip)
-    box.setAccessibleName(tip)
-    return box
 
 
 def _rest_colour() -> QColor:

@@ -263,6 +263,25 @@ def test_that_exporting_leaves_the_plot_as_it_was(plot: QWidget, tmp_path: Path)
     assert chart.scene().items()[0].CacheMode.DeviceCoordinateCache in after[2]
 
 
+@pytest.mark.parametrize("sheet", ["", "font-size: 11px;", "font-size: 20px; font-weight: 700;"])
+def test_that_words_stand_where_they_stood_at_any_scale(sheet: str, qtbot: QtBot, qapp: QApplication) -> None:
+    theme.apply(qapp, theme.LIGHT)
+    label = QLabel("restricted, <b>0.00407</b> all pairs")
+    label.setTextFormat(Qt.TextFormat.RichText)
+    label.setStyleSheet(sheet)
+    shown(qtbot, label, 400, 40)
+    ends = []
+    for scale in (1, 4):
+        ink = np.flatnonzero((pixels(picture(label, scale)) < 150).any((0, 2)))
+        ends.append(ink[[0, -1]] / scale)
+    assert ends[0] == pytest.approx(ends[1], abs=1.5)
+
+
+def test_that_spaces_of_every_width_stay(qtbot: QtBot, tmp_path: Path) -> None:
+    page = svg_of(shown(qtbot, QLabel("8\u00a0780\u2009and\u202f8\u00ad800")), tmp_path)
+    assert "".join(texts(page)) == "8\u00a0780\u2009and\u202f8800"
+
+
 class Atlas(QWidget):
     """Draws the right half of an image: red on the left, blue on the right."""
 

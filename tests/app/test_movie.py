@@ -348,7 +348,8 @@ def test_that_captions_travel_in_the_files(tmp_path: Path) -> None:
 def test_that_the_verb_films_a_view_without_a_display(run_path: Path, tmp_path: Path) -> None:
     out = tmp_path / "x.gif"
     done = subprocess.run(
-        [sys.executable, "main.py", "movie", run_path, "--out", out, "--view", "spectrum", "--from", "20", "--to", "100",
+        [sys.executable, "main.py", "movie", run_path, "--out", out, "--view", "spectrum", "--from", "20",
+         "--to", "100",
          "--every", "2", "--size", "400x300", "--theme", "light"],
         cwd=ROOT, capture_output=True, text=True, timeout=120,
     )  # fmt: skip

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.compute import Compute
-from app.views.biography import Life, thumbnail_steps
+from app.views.life import Life, thumbnail_steps
 from app.views.maps import HeatMap
 from app.views.neuron import NeuronView
 from app.views.neuron_facts import FACTS
@@ -416,7 +416,9 @@ def test_that_its_tables_are_what_it_shows(view: NeuronView, qtbot: QtBot, run: 
 # -- the room --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("width", "height"), [(420, 300), (420, 386), (500, 520), (640, 480), (760, 600), (900, 700)])
+@pytest.mark.parametrize(
+    ("width", "height"), [(420, 300), (420, 386), (500, 520), (640, 480), (790, 830), (760, 600), (900, 700)]
+)
 @pytest.mark.parametrize("panel", ["variance", "logits", "phases", "spectrum"])
 def test_that_nothing_overlaps_or_is_cut_in_any_room(
     view: NeuronView, qtbot: QtBot, run: Run, width: int, height: int, panel: str
@@ -437,6 +439,7 @@ def test_that_nothing_overlaps_or_is_cut_in_any_room(
         assert part.height() > 20
     for one, other in itertools.combinations(there, 2):
         assert not one.geometry().intersects(other.geometry()), (one, other)
+    assert all(plot.width() >= 200 for plot in (page.shares, page.written) if plot.isVisible())
     assert page.map.isVisible()
     assert page.facts.height() >= page._facts_height
     square = any(part.isVisible() for part in (page.shares, page.written, page.spectrum, page.dial))

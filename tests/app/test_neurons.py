@@ -57,7 +57,7 @@ def titles(view: NeuronsView) -> list[str]:
 
 
 def choose(view: NeuronsView, qtbot: QtBot, kind: str) -> None:
-    view._kind.setCurrentIndex(view._kind.findData(kind))
+    view._find.kinds.setCurrentIndex(view._find.kinds.findData(kind))
     settle(view, qtbot)
 
 
@@ -145,19 +145,19 @@ def test_that_committed_before_now_is_told_by_the_traces(view: NeuronsView, qtbo
 
 def test_that_a_search_filters_and_a_wrong_one_is_marked(view: NeuronsView, qtbot: QtBot, run: Run) -> None:
     answer = show(view, qtbot, run)
-    view._field.setText("3, 5-7")
+    view._find.field.setText("3, 5-7")
     assert shown(view) == {3, 5, 6, 7}
-    view._field.setText("3, 5-")
+    view._find.field.setText("3, 5-")
     assert shown(view) == {3, 5, 6, 7}  # what was understood last
-    assert view._field.property("wrong")
-    assert "not understood" in view._field.toolTip()
+    assert view._find.field.property("wrong")
+    assert "not understood" in view._find.field.toolTip()
     k = answer.layout.keys[0] if answer.layout.keys else int(answer.layout.frequency[0])
-    view._field.setText(f"k={k}")
-    assert not view._field.property("wrong")
+    view._find.field.setText(f"k={k}")
+    assert not view._find.field.property("wrong")
     assert shown(view) == set(np.flatnonzero(answer.layout.frequency == k).tolist())
-    view._field.setText("900")
+    view._find.field.setText("900")
     assert shown(view) == set()
-    view._field.clear()
+    view._find.field.clear()
     assert len(shown(view)) == run.config.d_mlp
 
 
@@ -167,9 +167,9 @@ def test_that_few_neurons_stand_larger_and_the_size_holds_while_scrubbing(
     view.resize(760, 300)
     show(view, qtbot, run)
     whole = view._area.size_of_tiles
-    view._field.setText("3, 4")
+    view._find.field.setText("3, 4")
     assert view._area.size_of_tiles > whole
-    view._field.setText("fve>0.3")
+    view._find.field.setText("fve>0.3")
     sizes = set()
     for step in range(run.n_checkpoints):
         show(view, qtbot, run, step)
@@ -306,10 +306,10 @@ def test_that_a_task_without_a_basis_has_one_group_and_says_why(
 def test_that_a_layer_is_chosen_where_there_are_several(view: NeuronsView, qtbot: QtBot, tmp_path: Path) -> None:
     run = trained(tmp_path / "deep.h5", n_layers=2)
     show(view, qtbot, run)
-    assert view._layers.isVisible()
+    assert view._find.layers.isVisible()
     QTest.mouseClick(view._wall, LEFT, Qt.KeyboardModifier.NoModifier, view._wall.place_of(2))
     assert view.session.selection.neurons == ((1, 2),)
-    view._layers.setCurrentIndex(0)
+    view._find.layers.setCurrentIndex(0)
     answer = show(view, qtbot, run)
     assert np.array_equal(answer.tiles, neuron_wall(run, 2, 2, answer.tiles.shape[1], True, 0).tiles)
     QTest.mouseClick(view._wall, LEFT, Qt.KeyboardModifier.NoModifier, view._wall.place_of(2))
@@ -326,7 +326,7 @@ def test_that_natural_order_says_where_it_aliases(view: NeuronsView, qtbot: QtBo
     side = view.answer.tiles.shape[1]
     assert view._alias.isVisible()
     assert f"no frequency above {side // 2}" in view._alias.text()
-    view._field.setText("0-3")  # tiles as large as the map itself
+    view._find.field.setText("0-3")  # tiles as large as the map itself
     for _ in range(4):
         view._area.zoom_by(1)
     qtbot.waitUntil(lambda: not view.waiting and not view._resized.isActive(), timeout=60_000)
@@ -340,7 +340,7 @@ def test_that_nothing_is_cut_in_any_room(view: NeuronsView, qtbot: QtBot, run: R
     view.resize(width, height)
     show(view, qtbot, run)
     assert view._histogram.isVisible() == (width >= 520)
-    for widget in (view._area, view._bar, view._histogram):
+    for widget in (view._area, view._find, view._histogram):
         if widget.isVisible():
             inside = view.rect().contains(widget.mapTo(view, widget.rect().topLeft()))
             assert inside

@@ -9,7 +9,8 @@ from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
 from app import theme
-from app.views.tiles import FITTED, GAP, SCROLLED, SIZES, TileGroup, TileWall, WallArea, fitting_size, height_of
+from app.views.tile_area import FITTED, SCROLLED, WallArea, fitting_size
+from app.views.tiles import GAP, SIZES, TileGroup, TileWall, height_of
 
 LEFT = Qt.MouseButton.LeftButton
 SHIFT, CTRL = Qt.KeyboardModifier.ShiftModifier, Qt.KeyboardModifier.ControlModifier
