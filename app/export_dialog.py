@@ -150,7 +150,6 @@ class _Dialog(QDialog):
         self.buttons.addWidget(self.cancel)
         self.buttons.addWidget(self.go)
         self.setMinimumWidth(_WIDTH)
-        self.go.setFocus()
 
     def complain(self, text: str) -> None:
         self.wrong.setText(text)
@@ -169,7 +168,7 @@ def _segments(names: dict[str, str], of: str) -> tuple[QHBoxLayout, QButtonGroup
     row, group = QHBoxLayout(), QButtonGroup()
     row.setSpacing(4)
     for i, (text, tip) in enumerate(names.items()):
-        button = toggle(text, f"{of}.{text.lower()}", tip, checked=i == 0)
+        button = toggle(text.replace("&", "&&"), f"{of}.{text.lower()}", tip, checked=i == 0)
         button.setMinimumHeight(_ROW)
         button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # the ring goes where the choice is
         group.addButton(button, i)
@@ -225,6 +224,7 @@ class FigureDialog(_Dialog):
         self.formats.idToggled.connect(lambda *_: self._tell_size())
         self.scale.currentIndexChanged.connect(self._tell_size)
         self.go.clicked.connect(self.export)
+        self.go.setFocus()
         self._tell_size()
 
     @property
@@ -319,6 +319,7 @@ class MovieDialog(_Dialog):
                        self.titled.toggled):  # fmt: skip
             signal.connect(lambda *_: self._tell())
         self.go.clicked.connect(self.record)
+        self.go.setFocus()
         self._tell()
 
     @property

@@ -383,9 +383,8 @@ class MainWindow(QMainWindow):
             self.open(name)
 
     def save_picture(self) -> None:
-        name, _ = QFileDialog.getSaveFileName(self, "Save a picture of the window", "grokscope.png", "PNG (*.png)")
-        if name and not self.grab().save(name):
-            self.say(f"{name} could not be written; choose another folder.", error=True)
+        """A picture of the window, as PNG, SVG or PDF."""
+        self.exporting.figure(None)
 
     def movie(self, view: View | None) -> None:
         """A movie of a view, or of the window."""

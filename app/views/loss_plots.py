@@ -38,6 +38,7 @@ _EDGE = 6  # pixels: half the height of such a name
 _LEFT = 48  # pixels: of the axes on the left
 _AIR = 0.004  # of the epochs: right of the last
 _CORNER_HEIGHT = 23  # pixels: of an axis whose name stands in the corner
+_NAME_HEIGHT = 20  # pixels: what the name of the epochs takes more than that
 _HALF = 22  # pixels: of the last number on the axis
 _CLOSE = 0.012  # of the width: how near the pointer must come to a published point
 Curves = Mapping[str, Curve]
@@ -79,6 +80,7 @@ class LossPlots:
         self._corner.setFont(_small())
         self._roomy = True
         self._corner.setVisible(False)
+        self.accuracy.widget.setMinimumHeight(_LEAST["accuracy"] + _NAME_HEIGHT)
         box = self.loss.widget.getViewBox()
         box.sigYRangeChanged.connect(lambda *_: self._mark_decades())
         box.sigResized.connect(lambda *_: self._fit_names())
@@ -145,6 +147,7 @@ class LossPlots:
             axis = self.accuracy.widget.getPlotItem().getAxis("bottom")
             axis.showLabel(roomy)
             axis.setHeight(None if roomy else _CORNER_HEIGHT)
+            self.accuracy.widget.setMinimumHeight(_LEAST["accuracy"] + (_NAME_HEIGHT if roomy else 0))
             self._corner.setVisible(not roomy)
         self._mark_decades()
 

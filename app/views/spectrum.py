@@ -19,6 +19,7 @@ from app.views.plots import Bars, dress, on_leave, pen, plot_widget, relabel
 from engine.analysis.embedding import MATRICES, Spectrum, spectrum
 from engine.runfile import Run
 
+_ONE_OF_TWO = 0.8  # a cosine or sine alone is about 1/√2 of both together
 TITLES = {"W_E": "Embedding spectrum", "W_U": "Unembedding spectrum", "W_L": "Neuron–logit spectrum"}
 TIPS = {
     "W_E": "The embedding, over the residues' tokens (paper, fig. 3 top)",
@@ -87,7 +88,9 @@ class SpectrumView(View):
 
     def query(self, selection: Selection) -> Query:
         which = self._which.currentText()
-        return Query(spectrum, (selection.run, selection.step, selection.n_checkpoints - 1, which))
+        n, run = selection.n_checkpoints, selection.run
+        among = n if run is not None and not run.grows else 0
+        return Query(spectrum, (run, selection.step, n - 1, which, among))
 
     def draw(self, answer: Spectrum, selection: Selection) -> None:
         k = np.arange(1, len(answer.cos) + 1)
@@ -161,6 +164,8 @@ class SpectrumView(View):
         """The axis grows when it must, and shrinks only if it is not held."""
         run, which, top = self._top
         held = top if self._hold.isChecked() and run is selection.run and which == answer.which else 0.0
+        if self._hold.isChecked():
+            held = max(held, answer.limit * (1.0 if not self._split.isChecked() else _ONE_OF_TWO))
         self._top = (selection.run, answer.which, max(held, highest))
         self._plot.setYRange(0, self._top[2] * 1.15 or 1, padding=0)
         self._plot.setXRange(0.2, len(answer.cos) + 0.8, padding=0)

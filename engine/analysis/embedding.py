@@ -16,6 +16,7 @@ from engine.runfile import Run
 
 Floats = NDArray[np.float64]
 MATRICES = ("W_E", "W_U", "W_L")
+_SAMPLE = 21  # checkpoints that an axis is fitted to
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Spectrum:
     keys : the run's key frequencies, ascending; empty while there are none
     generator : of the units, whose powers k counts along (a · b, a / b); None: along the residues as they stand
     no_basis : why the task has no Fourier basis (then it is the residues as they stand), or None
+    limit : the largest norm at some twenty checkpoints of the run, for an axis that stands still; 0 if not asked for
     """
 
     which: str
@@ -36,6 +38,7 @@ class Spectrum:
     keys: tuple[int, ...]
     generator: int | None
     no_basis: str | None
+    limit: float = 0.0
 
     @property
     def norm(self) -> Floats:
@@ -43,8 +46,11 @@ class Spectrum:
         return np.hypot(self.cos, self.sin)
 
 
-def spectrum(run: Run, step: int, key_step: int, which: str) -> Spectrum:
-    """Norms of the Fourier components of W_E, W_U or W_L over the residues, float64; keys as of `key_step`."""
+def spectrum(run: Run, step: int, key_step: int, which: str, among: int = 0) -> Spectrum:
+    """Norms of the Fourier components of W_E, W_U or W_L over the residues, float64; keys as of `key_step`.
+
+    among : the number of checkpoints that `limit` is taken from; 0: none
+    """
     p = run.config.p
     generator = no_basis = None
     elements = np.arange(p)
@@ -63,7 +69,15 @@ def spectrum(run: Run, step: int, key_step: int, which: str) -> Spectrum:
         keys=key_frequencies(run, key_step),
         generator=generator,
         no_basis=no_basis,
+        limit=_largest(run, among, which) if among else 0.0,
     )
+
+
+@lru_cache(maxsize=64)
+def _largest(run: Run, n: int, which: str) -> float:
+    """The largest norm of a cosine and sine together, at some of the first n checkpoints."""
+    steps = np.unique(np.linspace(0, n - 1, _SAMPLE).astype(int))
+    return max(float(spectrum(run, int(step), n - 1, which).norm.max(initial=0.0)) for step in steps)
 
 
 def embedding_spectrum(run: Run, step: int, key_step: int) -> Spectrum:
