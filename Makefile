@@ -15,7 +15,7 @@ run: setup system-libs ## open the window
 	$(PYTHON) main.py $(ARGS)
 
 test: setup system-libs ## run the tests; needs no display
-	QT_QPA_PLATFORM=offscreen $(PYTHON) -m pytest -q $(ARGS)
+	QT_QPA_PLATFORM=offscreen $(PYTHON) -m pytest -q -n auto --dist loadfile $(ARGS)
 
 torture: setup system-libs ## run the slow tests that kill, fill and damage
 	QT_QPA_PLATFORM=offscreen $(PYTHON) -m pytest -q tests/torture --torture $(ARGS)

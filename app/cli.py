@@ -33,9 +33,9 @@ _APT_WINDOW = {
 
 def window(arguments: list[str]) -> int:
     """Open the window, on a run file if one is given; without a display do the same job headless."""
-    if not _libraries_are_there(offscreen=False):
+    why = no_display()  # asked once: a display may reset itself when its last client leaves
+    if not _libraries_are_there(offscreen=why is not None):
         return 1
-    why = no_display()
     if why:
         print(f"grokscope: {why} Training the quick preset without a window instead.", file=sys.stderr)
         return _headless(arguments)
@@ -59,9 +59,13 @@ def no_display() -> str | None:
     xcb.xcb_connect.restype = ctypes.c_void_p
     xcb.xcb_connection_has_error.argtypes = [ctypes.c_void_p]
     xcb.xcb_disconnect.argtypes = [ctypes.c_void_p]
-    connection = xcb.xcb_connect(display.encode(), None)
-    failed = xcb.xcb_connection_has_error(connection)
-    xcb.xcb_disconnect(connection)
+    failed = 1
+    for _ in range(3):
+        connection = xcb.xcb_connect(display.encode(), None)
+        failed = xcb.xcb_connection_has_error(connection)
+        xcb.xcb_disconnect(connection)
+        if not failed:
+            break
     return f"The display {display} cannot be reached." if failed else None
 
 
@@ -78,7 +82,7 @@ def _libraries_are_there(offscreen: bool) -> bool:
     """Find missing system libraries before Qt aborts, and name the one line to type."""
     if not sys.platform.startswith("linux"):
         return True
-    headless = offscreen or no_display() is not None or os.environ.get("QT_QPA_PLATFORM") == "offscreen"
+    headless = offscreen or os.environ.get("QT_QPA_PLATFORM") == "offscreen"
     missing = [package for library, package in _APT.items() if not _loads(library)]
     if not headless:
         missing += [package for library, package in _APT_WINDOW.items() if not _loads(library)]
@@ -247,9 +251,10 @@ VERBS = {
 def _bench(options: argparse.Namespace) -> int:
     from dataclasses import asdict
 
-    if no_display() is not None:
+    headless = no_display() is not None
+    if headless:
         os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    if not _libraries_are_there(offscreen=no_display() is not None):
+    if not _libraries_are_there(headless):
         return 1
     _application("dark")
     from app import bench

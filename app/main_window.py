@@ -61,7 +61,7 @@ GESTURES = (
     Gesture("Move a view, or tab it onto another", "Drag + its title"),
 )
 ABOUT = "Grokscope: a microscope for grokking.<br>Train, scrub, reverse-engineer."
-DEMONSTRATION_EPOCH = 9300  # in the middle of the transition
+DEMONSTRATION_EPOCH, DEMONSTRATION_NEURON = 9300, 3  # in the middle of the transition, one that makes it
 
 
 class MainWindow(QMainWindow):
@@ -83,6 +83,7 @@ class MainWindow(QMainWindow):
         self.tracing.held = self._is_training
         self.layout_name = ""
         self._previous: Run | None = None
+        self._previous_epoch: int | None = None
         self._last_step = 0  # to tell the direction of a drag
         self._opening: list[_Opening] = []
         self.setWindowTitle("Grokscope")
@@ -114,6 +115,8 @@ class MainWindow(QMainWindow):
         The file is looked through in a thread; `opened` tells when it is on show.
         """
         self.say(f"Opening {Path(path).name} …")
+        if self.session.selection.run is None:
+            self.session.select(trouble=f"Opening {Path(path).name} …")
         opening = _Opening(Path(path), epoch, self)
         self._opening.append(opening)
         opening.finished.connect(lambda: self._finish_opening(opening))
@@ -129,12 +132,14 @@ class MainWindow(QMainWindow):
             return
         self._remember(opening.run_found.path)
         self.show_run(opening.run_found, opening.epoch)
+        if opening.run_found.path == DEMONSTRATION:
+            self.session.select(neurons=((0, DEMONSTRATION_NEURON),))
         self.opened.emit(opening.run_found)
 
     def show_run(self, run: Run, epoch: int | None = None) -> None:
         now = self.session.selection.run
         if now is not None and now != run:
-            self._previous = now
+            self._previous, self._previous_epoch = now, self.session.selection.epoch
         self.say(REDUCED if run.reduced_precision else "")
         self.session.show_run(run, epoch)
         self._back.setEnabled(self._previous is not None)
@@ -144,7 +149,7 @@ class MainWindow(QMainWindow):
     def show_previous(self) -> None:
         """The run that was on show before, one click away."""
         if self._previous is not None:
-            self.show_run(self._previous)
+            self.show_run(self._previous, self._previous_epoch)
 
     def open_demonstration(self) -> None:
         """The bundled run, at a checkpoint that tells something: the middle of the transition."""
@@ -227,7 +232,7 @@ class MainWindow(QMainWindow):
 
     def _dock(self, title: str, name: str, widget: QWidget, header: QWidget | None = None) -> QDockWidget:
         """header : its title bar, by which it is dragged"""
-        dock = QDockWidget(title, self)
+        dock = QDockWidget(title.replace("&", "&&"), self)
         dock.setObjectName(name)
         dock.setWidget(widget)
         if header is None:
@@ -245,6 +250,7 @@ class MainWindow(QMainWindow):
         state = self.settings.value(self._layout_key(name))
         if not (isinstance(state, QByteArray) and self.restoreState(state, _LAYOUT_VERSION)):
             self.reset_layout()
+        self.timeline.slider.setFocus()  # or Qt gives the keyboard to the next field of the view that was closed
 
     def reset_layout(self) -> None:
         """The layout on show as it was at first."""
@@ -295,7 +301,7 @@ class MainWindow(QMainWindow):
         """Everything the window can do, for the palette and the sheet of keys."""
         made = []
         for group, action in self.menus.listed:
-            text = action.text().replace("&", "")
+            text = action.text().replace("&&", "\0").replace("&", "").replace("\0", "&")
             keys = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
             made.append(Command(text, action.trigger, keys, group, action.isEnabled()))
         return made

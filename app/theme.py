@@ -20,6 +20,7 @@ from PySide6.QtWidgets import QApplication
 RESOURCES = Path(__file__).resolve().parents[1] / "resources"
 SPACE = 8  # the one spacing unit, in pixels
 FONT = "Inter"
+_DRESSED = "grokscope theme"  # property of the application: the theme it wears
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,10 @@ def apply(app: QApplication, theme: Theme) -> None:
     """Dress the application; views restyle themselves when the window tells them."""
     global _current
     _current = theme
+    pg.setConfigOptions(background=theme.panel, foreground=theme.muted, antialias=True, imageAxisOrder="row-major")
+    if app.property(_DRESSED) == theme.name:  # dressing every widget again takes long
+        return
+    app.setProperty(_DRESSED, theme.name)
     _load_fonts()
     font = QFont(FONT)
     font.setPixelSize(13)
@@ -123,7 +128,6 @@ def apply(app: QApplication, theme: Theme) -> None:
     colours = {f.name: str(getattr(theme, f.name)) for f in fields(theme)}
     colours["chevron"] = _painted_file("chevron-down", theme.muted)
     app.setStyleSheet(Template(sheet).substitute(colours))
-    pg.setConfigOptions(background=theme.panel, foreground=theme.muted, antialias=True, imageAxisOrder="row-major")
 
 
 def frequency_colour(k: int, keys: Sequence[int], look: Theme | None = None) -> QColor:

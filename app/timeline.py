@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QSlider, Q
 
 from app import theme
 from app.compute import Answer, Compute, Query
-from app.session import Selection, Session
+from app.session import WHOLE, Selection, Session
 from app.theme import SPACE
 from app.tracing import Tracing
 from app.views.base import label
@@ -349,6 +349,17 @@ class Timeline(QFrame):
         row.addSpacing(SPACE)
         row.addWidget(self.slider, 1)
         row.addSpacing(SPACE)
+        self._ablated = QToolButton()
+        self._ablated.setObjectName("timeline.ablated")
+        self._ablated.setAccessibleName("Ablated model on show; press for the whole model")
+        self._ablated.setToolTip(
+            "The model is shown with its generalising part times g and its memorising part times m in Answers, Logits\n"
+            "and Two solutions. All other views show the whole model. Click for the whole model everywhere."
+        )
+        self._ablated.setProperty("role", "alert")
+        self._ablated.clicked.connect(lambda: self.session.select(ablation=WHOLE))
+        self._ablated.setVisible(False)
+        row.addWidget(self._ablated)
         for widget in (self._scale, self._speed, self._follow):
             row.addWidget(widget)
             row.addSpacing(4)
@@ -389,6 +400,8 @@ class Timeline(QFrame):
             for widget in [self.slider, *self.findChildren(QToolButton)]:
                 widget.setEnabled(enabled)
         self._follow.setChecked(s.following and enabled)
+        self._ablated.setVisible(not s.ablation.is_whole)
+        self._ablated.setText(f"ablated: g {s.ablation.generalising:.2f}, m {s.ablation.memorising:.2f}  ×")
         blocked = QSignalBlocker(self.slider)
         self.slider.setRange(0, max(0, s.n_checkpoints - 1))
         self.slider.setPageStep(max(1, s.n_checkpoints // 20))

@@ -11,6 +11,7 @@ import threading
 import uuid
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -95,10 +96,6 @@ class Traces:
         self._shipped = _shipped(run)
         self._file, self.kept = self._open()
         self._unflushed = 0
-        try:
-            self._forward: Forward | None = Forward(run.config, torch.float64, torch.get_num_threads())
-        except LookupError:
-            self._forward = None
 
     def _open(self) -> tuple[h5py.File, bool]:
         if self._shipped is not None:
@@ -120,6 +117,14 @@ class Traces:
             return _fresh(self.path, self.run.id), True
         except OSError:
             return _fresh(None, self.run.id), False
+
+    @cached_property
+    def _forward(self) -> Forward | None:
+        """The pass over all pairs, made when the first checkpoint is measured; None where the model has none."""
+        try:
+            return Forward(self.run.config, torch.float64, torch.get_num_threads())
+        except LookupError:
+            return None
 
     def close(self) -> None:
         with self._lock:
@@ -193,7 +198,8 @@ class Traces:
         """Measure a checkpoint, and the excluded loss of a set of frequencies there."""
         epoch, config = int(self.run.epochs[step]), self.run.config
         weights = self.run.weights(step)
-        kept = self._forward(weights, reuse=True) if self._forward is not None else activations(self.run, step)
+        structured = self._forward
+        kept = structured(weights, reuse=True) if structured is not None else activations(self.run, step)
         with self._lock:
             known = epoch in self._stored_epochs("rows")
             has_keys = not keys or epoch in self._stored_epochs(f"excluded/{set_name(keys)}")

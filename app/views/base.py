@@ -193,6 +193,8 @@ class View(QFrame):
             self._show(self._shown[1], selection)
         elif query != self._query:
             self._note(query, selection)  # before asking: a cached answer arrives inside the call
+            if self._shown is None and self.failure is None:
+                self._message.setText("…")
             if not self._late.isActive():
                 self._late.start()
             self.compute.ask(self, query)

@@ -58,6 +58,11 @@ class FindBar(QWidget):
         chosen = self.layers.currentData()
         return chosen if isinstance(chosen, int) and self.layers.count() == n_layers else n_layers - 1
 
+    def forget(self) -> None:
+        """No search: what was looked for belongs to another run."""
+        if self.field.text():
+            self.field.clear()
+
     def name_layers(self, n_layers: int) -> None:
         """Layers to choose from; none where there is one."""
         if self.layers.count() != n_layers:

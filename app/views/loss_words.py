@@ -132,7 +132,7 @@ def moved(published: Published, how: str, t_gen: int | None) -> float:
 
 def published_note(published: Published, how: str, t_gen: int | None, pinned: Pinned | None) -> str:
     """What the dots are, where they stand, and how far this run is the same."""
-    parts = ["Circles: published mainline, read off figures 2 and 7", _place(published, how, t_gen)]
+    parts = ["Circles: published mainline, read off figures 2, 7 and 13", _place(published, how, t_gen)]
     return f"{''.join(parts)}. {kinship(published, pinned)}"
 
 

@@ -112,7 +112,9 @@ class NeuronView(TracedView):
         page.number.setValue(neuron[1])
         blocked.unblock()
         self._headline.setText(f"k = {wave.frequency}" if wave.frequency else "dead")
-        self._headline.setStyleSheet(f"color: {self._colour(wave.frequency, answer).name()}")
+        sheet = f"color: {self._colour(wave.frequency, answer).name()}"
+        if sheet != self._headline.styleSheet():  # to set it lays everything out again
+            self._headline.setStyleSheet(sheet)
         brightest = float(answer.report.activation.max())
         limit = answer.limit if self._hold.isChecked() else brightest or 1.0
         over = f" · brightest {brightest:.2g}, clipped" if brightest > 1.5 * limit else ""

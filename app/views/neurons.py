@@ -31,6 +31,7 @@ from engine.analysis.wall import (
     neuron_wall,
     neuron_wall_and_lives,
 )
+from engine.runfile import Run
 
 ORDERS = {
     "phase": "Within a group, by the phase of the neuron's wave",
@@ -106,6 +107,7 @@ class NeuronsView(TracedView):
         self._alias.setObjectName("neurons.alias")
         self._alias.setVisible(False)
         self._side = SIZES[-1]
+        self._searched_in: Run | None = None
         self._resized = QTimer(self)
         self._resized.setSingleShot(True)
         self._resized.timeout.connect(self.redraw)
@@ -171,6 +173,9 @@ class NeuronsView(TracedView):
         blocked = QSignalBlocker(self._hold)
         self._hold.setChecked(selection.layout_epoch is not None)
         blocked.unblock()
+        if self._searched_in != selection.run:
+            self._searched_in = selection.run
+            self._find.forget()
         self._find.name_layers(1 if selection.run is None else selection.run.config.n_layers)
         wanted, lasting = self._wanted(answer, selection)
         colours = {group.frequency: self._colour(group.frequency, layout) for group in layout.groups}

@@ -177,7 +177,7 @@ class SpectrumView(View):
             self._labels.append(pg.TextItem(anchor=(0.5, 1)))
             self._labels[-1].said = None
             self._plot.addItem(self._labels[-1], ignoreBounds=True)
-        crowd = max(1.0, len(heights) / 28)
+        crowd = 22 * (len(heights) + 0.6) / max(1.0, self._plot.getViewBox().width())  # a number takes 22 pixels
         for i, item in enumerate(self._labels):
             item.setVisible(i < len(named))
             if i >= len(named):

@@ -26,7 +26,7 @@ from PySide6.QtWidgets import QApplication, QSizePolicy, QWidget
 from app import theme
 
 GAP = 2  # pixels between tiles
-SIZES = (256, 208, 168, 136, 113, 96, 80, 72, 64, 60, 56, 52, 48, 44, *range(40, 13, -1))  # of a tile
+SIZES = (256, 208, 168, 136, 113, 96, 80, 72, 64, 60, 56, 52, 48, 44, *range(40, 10, -1))  # of a tile
 HEADER = 21
 _BACKGROUND = 255  # of a sheet's colours, the last is what lies between tiles
 _BAR = 112  # pixels of the colour bar and its numbers

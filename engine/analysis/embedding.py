@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -12,7 +13,7 @@ from engine.analysis import measures
 from engine.analysis.characters import NoBasis, characters
 from engine.analysis.neurons import neuron_frequencies
 from engine.fourier import components, frequencies, norm_by_component
-from engine.runfile import Run
+from engine.runfile import Run, RunError
 
 Floats = NDArray[np.float64]
 MATRICES = ("W_E", "W_U", "W_L")
@@ -77,7 +78,11 @@ def spectrum(run: Run, step: int, key_step: int, which: str, among: int = 0) -> 
 def _largest(run: Run, n: int, which: str) -> float:
     """The largest norm of a cosine and sine together, at some of the first n checkpoints."""
     steps = np.unique(np.linspace(0, n - 1, _SAMPLE).astype(int))
-    return max(float(spectrum(run, int(step), n - 1, which).norm.max(initial=0.0)) for step in steps)
+    largest = 0.0
+    for step in steps:
+        with contextlib.suppress(RunError):  # a damaged checkpoint says so where it is shown
+            largest = max(largest, float(spectrum(run, int(step), n - 1, which).norm.max(initial=0.0)))
+    return largest
 
 
 def embedding_spectrum(run: Run, step: int, key_step: int) -> Spectrum:

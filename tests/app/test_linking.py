@@ -190,3 +190,16 @@ def test_that_right_click_offers_the_value_under_the_pointer(shown: MainWindow, 
     assert drawn is not None
     drawn.hovered.emit((3, 5))
     assert view._menu().actions()[0].text().startswith("Copy value: ")
+
+
+def test_that_an_ablated_model_is_named_beside_the_slider_until_it_is_whole_again(
+    shown: MainWindow, qtbot: QtBot
+) -> None:
+    button = shown.timeline._ablated
+    assert not button.isVisible()
+    shown.session.select(ablation=Ablation(1.0, 0.08))
+    assert button.isVisible()
+    assert button.text().startswith("ablated: g 1.00, m 0.08")
+    qtbot.mouseClick(button, LEFT)
+    assert shown.session.selection.ablation.is_whole
+    assert not button.isVisible()

@@ -466,7 +466,7 @@ def test_that_published_points_stand_by_epoch_or_where_t_gen_agree(
         assert set(points) == names
         assert all(same(points[name], getattr(truth, kind)[name]) for name in names)
     assert view._about_published.text() == (
-        "Circles: published mainline, read off figures 2 and 7. "
+        "Circles: published mainline, read off figures 2, 7 and 13. "
         "Our rerun: same initialisation and split, same five keys."
     )
     item = view._plots.loss._curves["published test"]
@@ -478,7 +478,7 @@ def test_that_published_points_stand_by_epoch_or_where_t_gen_agree(
     assert "shifted by −150 ± 250 epochs so that t_gen agree (its own: 10 000–10 500)" in view._about_published.text()
     qtbot.mouseClick(view._legend["test"], LEFT)
     assert "test" not in view._plots.drawn("loss", published=True)
-    assert "read off figures 2 and 7, shifted" in view.describe(view.answer, view.session.selection)
+    assert "read off figures 2, 7 and 13, shifted" in view.describe(view.answer, view.session.selection)
     tables = {table.name: table for table in view.tables(view.answer, view.session.selection)}
     assert "published train (nats)" in tables["published-loss"].columns
 

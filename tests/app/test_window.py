@@ -12,7 +12,6 @@ from pytestqt.qtbot import QtBot
 
 from app.main_window import MainWindow
 from app.timeline import CheckpointSlider
-from app.views import VIEWS
 from app.views.loss import LossView
 from app.views.neuron import NeuronView
 from app.views.spectrum import SpectrumView
@@ -55,24 +54,10 @@ def test_that_every_control_has_its_name_for_tests_and_screen_readers(window: Ma
     assert child(window, QWidget, name).accessibleName()
 
 
-@pytest.mark.parametrize("make", VIEWS)
-@pytest.mark.parametrize("where", ["first", "middle", "last"])
-@pytest.mark.parametrize("look", ["dark", "light"])
-def test_that_every_view_draws_every_checkpoint(
-    shown: MainWindow, settle: Settle, make: type, where: str, look: str, run: Run
-) -> None:
-    n = run.n_checkpoints
-    shown.use_theme(look)
-    shown.session.select(neurons=((0, 3),), frequency=2)
-    shown.session.scrub({"first": 0, "middle": n // 2, "last": n - 1}[where])
-    settle(shown)
-    drawn = view(shown, make)
-    assert drawn._stack.currentIndex() == 0
-    assert not drawn.waiting
-
-
 def test_that_empty_views_say_what_to_do(window: MainWindow) -> None:
-    for drawn in window.views:
+    seen = [drawn for drawn in window.views if drawn.on_show]
+    assert len(seen) == 6
+    for drawn in seen:
         assert drawn._stack.currentIndex() == 1
         assert "Start one" in drawn._message.text()
 

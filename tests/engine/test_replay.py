@@ -60,4 +60,4 @@ def test_that_drawing_needs_no_logits_and_adds_up_to_the_whole_pass(tmp_path: Pa
     np.testing.assert_allclose(whole.logits, exact.logits, atol=1e-5)
     assert whole.logits.dtype == whole.mlp_post.dtype == np.float32
     replay.forget(run)
-    assert not replay._hidden
+    assert not [key for key in replay._hidden if key[0] == run]
