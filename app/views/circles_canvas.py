@@ -280,9 +280,9 @@ class CirclesCanvas(QWidget):
         parts = [part for part in (kind, few) if part]
         random = [f"random ≈ {circles.random_share:.2f}"] if circles.own else []
         named = f"share {share}"
-        variants = [[*parts, named, *random], [named, *random], [*parts, share], [named]]
+        variants = [[*parts, named, *random], [named, *random], [*parts, share], [named], [share]]
         texts = [" · ".join(variant) for variant in variants]
-        text = next((text for text in texts if text_width(text, 12) <= room), share)
+        text = next((text for text in texts if text_width(text, 12) <= room), "")
         painter.drawText(line, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
 
     def _title_colour(self, k: int) -> QColor:

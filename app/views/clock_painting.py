@@ -24,6 +24,7 @@ _GAP = 6.0
 _WORDS = 9.0  # pixels of a row from which it carries words
 _ROOMY = 96.0  # pixels of a face from which it carries names
 HAND = 0.8  # of the rim's radius: one on the circle of W_E
+_APART = 26  # pixels between two numbers at the rim
 _TICK = 1.17  # how far the longest tick of an output reaches, in radii of the rim
 CENTRE, _LEFT, _RIGHT = Qt.AlignmentFlag.AlignCenter, Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignRight
 _MIDDLE = Qt.AlignmentFlag.AlignVCenter
@@ -199,8 +200,12 @@ class Painting:
         self._own(k, centre, radius, roomy)
         if roomy:
             self._stage(READ)
-            for residue, place, _ in self._named:
-                self._number_at(toward(centre, k * place % self.dial.n / self.dial.n, _TICK * radius + 7), str(residue))
+            at = [
+                toward(centre, k * place % self.dial.n / self.dial.n, _TICK * radius + 7) for _, place, _ in self._named
+            ]
+            for (residue, _, _), here in zip(self._named, at, strict=True):  # the answer last: it stays readable
+                if here is at[-1] or (here - at[-1]).manhattanLength() > _APART:
+                    self._number_at(here, str(residue))
 
     def _face_title(self, k: int, face: QRectF) -> None:
         painter, look, picture = self.painter, theme.current(), self.picture

@@ -72,6 +72,17 @@ def shown(qtbot: QtBot, qapp: QApplication) -> Iterator[Callable[[type[View], Ru
     qapp.processEvents()
 
 
+def wait_for_everything(view: View, qtbot: QtBot) -> None:
+    """The picture, the traces, and what follows from them."""
+
+    def there() -> bool:
+        tracing = view.tracing
+        measured = tracing.traces is not None and tracing.pinned is not None and not tracing.left
+        return measured and not (view.waiting or view.compute.busy or tracing._tell.isActive() or view._rest.isActive())
+
+    qtbot.waitUntil(there, timeout=60_000)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("make", VIEWS, ids=lambda make: make.name)
 def test_that_every_view_draws_every_kind_of_run(
@@ -105,7 +116,7 @@ def test_that_every_view_says_what_it_shows_and_gives_its_numbers(
     for text in (make.help.see, make.help.look_for, make.help.wrong, make.help.formula, make.help.paper, make.about):
         assert len(text) > 5
     view = shown(make, run_of("add"))
-    qtbot.waitUntil(lambda: not view.waiting and view.answer is not None and not view.compute.busy, timeout=20_000)
+    wait_for_everything(view, qtbot)
     selection = view.session.selection
     tables = view.tables(view.answer, selection)
     assert tables
@@ -118,12 +129,7 @@ def test_that_drawing_the_same_again_changes_nothing(
     make: type[View], run_of: Callable[[str], Run], shown: Callable[[type[View], Run], View], qtbot: QtBot
 ) -> None:
     view = shown(make, run_of("add"))
-    qtbot.waitUntil(
-        lambda: (
-            not view.waiting and not view.compute.busy and not view.tracing.left and view.tracing.traces is not None
-        ),
-        timeout=30_000,
-    )
+    wait_for_everything(view, qtbot)
     told: list[object] = []
     view.session.changed.connect(told.append)
     before = picture(view.content)
