@@ -107,6 +107,10 @@ def scrub(runs: Iterable[Path] = (), seconds_of_training: float = 6.0) -> Scrub:
                 window.session.select(step=step, following=False)
                 wait(_FRAME)
         peak = _peak_mb()
+        window.close()
+        window = _window(Path(folder))
+        _open(window, DEMONSTRATION)
+        _settle(window)
         training = _while_training(window, Path(folder) / "paper.h5", seconds_of_training)
         window.close()
     return Scrub(
@@ -172,7 +176,6 @@ def _visit(window: MainWindow, step: int) -> float:
     begin = time.perf_counter()
     window.session.select(step=step, following=False)
     while window.waiting:
-        painted.views.clear()
         app.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents, 50)
         if time.perf_counter() - begin > _PATIENCE:
             raise TimeoutError(f"Checkpoint {step} was not painted within {_PATIENCE:.0f} s.")

@@ -190,6 +190,7 @@ class View(QFrame):
             self._say(self._why_empty(selection))
         elif self._shown is not None and self._shown[0] == query:
             self._note(query, selection)
+            self._painted = self._serial  # nothing that was asked before may be painted over it
             self._show(self._shown[1], selection)
         elif query != self._query:
             self._note(query, selection)  # before asking: a cached answer arrives inside the call

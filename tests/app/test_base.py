@@ -88,6 +88,21 @@ def test_that_a_late_answer_is_painted_only_if_newer_than_what_is_shown(view: Sq
     assert view.painted == [2, 4]
 
 
+def test_that_an_answer_asked_on_the_way_is_not_painted_over_where_one_came_back_to(
+    view: Squares, qtbot: QtBot
+) -> None:
+    view.session.scrub(5)
+    qtbot.waitUntil(lambda: not view.waiting)
+    GATES[1] = threading.Event()
+    view.session.scrub(1)
+    qtbot.waitUntil(lambda: not view.compute._wanted)
+    view.session.scrub(5)  # it is still on show
+    with qtbot.waitSignal(view.compute.answered, check_params_cb=lambda q, _: q == Query(slow_square, (1,))):
+        GATES[1].set()
+    assert view._label.text() == "25"
+    assert not view.waiting
+
+
 def test_that_a_late_view_is_marked(view: Squares, qtbot: QtBot) -> None:
     view.header.show()
     GATES[1] = threading.Event()

