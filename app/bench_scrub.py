@@ -15,11 +15,10 @@ from pathlib import Path
 
 import numpy as np
 from PySide6.QtCore import QEvent, QEventLoop, QObject, QSettings
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication
 
 from app.bench import wait
 from app.main_window import DEMONSTRATION, MainWindow
-from app.views.base import View
 from engine import recording
 from engine.config import preset
 
@@ -28,7 +27,6 @@ _SIZE = (1600, 1000)
 _FIRST_VISITS, _SEEN_ROUNDS, _SWEEP = 24, 3, 24
 _FRAME = 0.016  # seconds between two moves of a finger
 _LONGEST = 90.0  # seconds that a training may take to have enough checkpoints
-_UNSEEN = 1.0  # seconds after which a step that paints nothing is let go, and counts as that long
 _PATIENCE = 20.0  # seconds for one picture
 
 
@@ -36,12 +34,14 @@ _PATIENCE = 20.0  # seconds for one picture
 class Scrub:
     """Milliseconds from setting the step to the last visible view painted; p95 over all layouts and runs.
 
+    platform : where Qt painted: offscreen, xcb …
     seen_* : checkpoints visited before    first_* : jumps from rest to checkpoints never visited
     training_* : the same while the paper's run is trained     start_ms : from starting the program to its first
     picture, warm     open_ms : opening the largest run to its first picture     peak_rss_mb : after scrubbing it end
     to end twice
     """
 
+    platform: str
     seen_p50_ms: float
     seen_p95_ms: float
     first_p50_ms: float
@@ -54,29 +54,27 @@ class Scrub:
     by_layout: dict[str, dict[str, float]]
 
 
-class _Painted(QObject):
-    """Which views have been painted."""
+class _Paints(QObject):
+    """Counts what is painted anywhere in the program."""
 
-    def __init__(self, window: MainWindow) -> None:
-        super().__init__()
-        self.views: set[View] = set()
-        self._owner: dict[QObject, View] = {}
-        for view in window.views:
-            for widget in [view, *view.findChildren(QWidget)]:
-                self._owner[widget] = view
-        app = QApplication.instance()
-        assert app is not None
+    def __init__(self, app: QApplication) -> None:
+        super().__init__(app)
+        self.count = 0
         app.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.Paint and watched in self._owner:
-            self.views.add(self._owner[watched])
+        self.count += event.type() == QEvent.Type.Paint
         return False
 
     def stop(self) -> None:
-        app = QApplication.instance()
-        assert app is not None
-        app.removeEventFilter(self)
+        _app().removeEventFilter(self)
+        self.deleteLater()
+
+
+def _app() -> QApplication:
+    app = QApplication.instance()
+    assert isinstance(app, QApplication)
+    return app
 
 
 def scrub(runs: Iterable[Path] = (), seconds_of_training: float = 6.0) -> Scrub:
@@ -114,6 +112,7 @@ def scrub(runs: Iterable[Path] = (), seconds_of_training: float = 6.0) -> Scrub:
         training = _while_training(window, Path(folder) / "paper.h5", seconds_of_training)
         window.close()
     return Scrub(
+        platform=QApplication.platformName(),
         seen_p50_ms=float(np.median(seen)),
         seen_p95_ms=float(np.percentile(seen, 95)),
         first_p50_ms=float(np.median(first)),
@@ -168,29 +167,28 @@ def _visits(window: MainWindow) -> tuple[list[float], list[float]]:
 
 
 def _visit(window: MainWindow, step: int) -> float:
-    """Go to a checkpoint.  -> ms until the last visible view has been painted"""
-    painted = _Painted(window)
-    visible = {view for view in window.views if view.on_show}
-    app = QApplication.instance()
-    assert app is not None
+    """Go to a checkpoint.  -> ms until the last visible view shows it, painted"""
+    app = _app()
+    paints = _Paints(app)
     begin = time.perf_counter()
     window.session.select(step=step, following=False)
     while window.waiting:
         app.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents, 50)
         if time.perf_counter() - begin > _PATIENCE:
             raise TimeoutError(f"Checkpoint {step} was not painted within {_PATIENCE:.0f} s.")
-    app.processEvents()
-    while visible and not painted.views and time.perf_counter() < begin + _UNSEEN:  # its update is still to come
-        app.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents, 5)
-    taken = time.perf_counter() - begin
-    painted.stop()
-    return 1000 * taken
+    end, painted = time.perf_counter(), -1
+    while paints.count != painted:  # what was drawn last is still to be painted
+        painted = paints.count
+        app.processEvents()
+        end = time.perf_counter() if paints.count != painted else end
+    paints.stop()
+    return 1000 * (end - begin)
 
 
 def wait_for_quiet(window: MainWindow) -> None:
-    """Until nothing is computed ahead: a jump begins from rest."""
-    app = QApplication.instance()
-    assert app is not None
+    """Until nothing is computed ahead either: a jump begins from rest."""
+    wait(0.05)
+    app = _app()
     while window.compute.idle is False:
         app.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, 5)
 
@@ -209,8 +207,7 @@ def _while_training(window: MainWindow, path: Path, seconds: float) -> tuple[lis
 
 
 def _settle(window: MainWindow) -> None:
-    app = QApplication.instance()
-    assert app is not None
+    app = _app()
     end = time.perf_counter() + _PATIENCE
     while (window.waiting or window.compute.busy) and time.perf_counter() < end:
         app.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents, 50)
@@ -219,8 +216,7 @@ def _settle(window: MainWindow) -> None:
 
 def _first_picture(window: MainWindow) -> None:
     """Until every visible view has painted something of the run."""
-    app = QApplication.instance()
-    assert app is not None
+    app = _app()
     end = time.perf_counter() + _PATIENCE
     while window.waiting and time.perf_counter() < end:
         app.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents, 50)

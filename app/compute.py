@@ -6,7 +6,7 @@ import threading
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,14 @@ class Query:
 
     analysis: Callable[..., Any]
     args: tuple[Hashable, ...]
+    _hash: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.analysis, self.args)))
+
+    def __hash__(self) -> int:
+        """Taken once: a query is looked up many times."""
+        return self._hash
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QByteArray, QObject, QSettings, Qt, QThread, Signal
+from PySide6.QtCore import QByteArray, QObject, QSettings, Qt, QThread, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence
 from PySide6.QtWidgets import (
     QApplication,
@@ -50,6 +50,7 @@ RECENT = 8
 REDUCED = "A bundled run: its weights are rounded to float16, which moves recomputed losses by about 0.1 %."
 _LAYOUT_VERSION = 2
 FIRST_LAYOUT = "Teach"
+_PAUSE_MS = 30  # without a new selection, before what may be wanted next is computed
 _KEPT = ("thresholds", "pinned_keys", "layout_epoch")  # not cleared with the brushes: they are rules
 GESTURES = (
     Gesture("Go to a checkpoint", "Click + a curve or the slider"),
@@ -84,7 +85,11 @@ class MainWindow(QMainWindow):
         self.layout_name = ""
         self._previous: Run | None = None
         self._previous_epoch: int | None = None
-        self._last_step = 0  # to tell the direction of a drag
+        self._last_step, self._direction = 0, 1  # of a drag
+        self._pause = QTimer(self)
+        self._pause.setSingleShot(True)
+        self._pause.setInterval(_PAUSE_MS)
+        self._pause.timeout.connect(self._look_ahead)
         self._opening: list[_Opening] = []
         self.setWindowTitle("Grokscope")
         self.setAcceptDrops(True)
@@ -191,12 +196,18 @@ class MainWindow(QMainWindow):
         self.setWindowTitle("Grokscope" if run is None else f"{run.path.name} — Grokscope")
         if run is None or not selection.n_checkpoints:
             return
-        self._look_ahead(selection)
-
-    def _look_ahead(self, selection: Selection) -> None:
-        """Compute what a finger on the slider will want next, in the direction it moves."""
-        direction = 1 if selection.step >= self._last_step else -1
+        self.compute.look_ahead(())
+        self._direction = 1 if selection.step >= self._last_step else -1
         self._last_step = selection.step
+        self._pause.start()
+
+    def _look_ahead(self) -> None:
+        """Compute what a finger on the slider will want next, in the direction it moves; but not while it moves:
+        the picture of what is known already would have to share the processor with it."""
+        if self.waiting:
+            self._pause.start()
+            return
+        selection, direction = self.session.selection, self._direction
         queries: list[Query] = []
         for distance in (1, 2, 3):
             step = selection.step + direction * distance

@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QLineF, QPointF, QRectF, QSignalBlocker, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayout
+from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QSlider, QToolButton, QVBoxLayout
 
 from app import theme
 from app.compute import Answer, Compute, Query
 from app.session import WHOLE, Selection, Session
 from app.theme import SPACE
 from app.tracing import Tracing
-from app.views.base import label
 from app.views.over_time import Span, spans
 from app.views.plots import epoch_text
+from app.views.still import QuietLabel, Still, on_panel, stand_on_panel
 from engine.analysis.phases import Thresholds
 from engine.analysis.progress_curves import trace_phases
 from engine.runfile import Run
@@ -47,9 +47,11 @@ class CheckpointSlider(QSlider):
         self._places: NDArray[np.float64] = np.zeros(0)
         self._spans: tuple[Span, ...] = ()
         self._marks: tuple[int, ...] = ()
+        self._under, self._over, self._edition = Still(), Still(), 0  # what the handle moves over
         self.setObjectName("timeline.slider")
         self.setAccessibleName("Checkpoint")
         self.setMouseTracking(True)
+        stand_on_panel(self)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.actionTriggered.connect(lambda _: self.scrubbed.emit(self.sliderPosition()))
 
@@ -63,19 +65,19 @@ class CheckpointSlider(QSlider):
         if scale != self._scale or not np.array_equal(epochs, self._epochs):
             self._epochs, self._scale = epochs, scale
             self._places = _places(epochs, scale)
-            self.update()
+            self._changed()
 
     def show_phases(self, spans: Sequence[Span]) -> None:
         """The phases over the groove; nothing is painted into the future."""
         if tuple(spans) != self._spans:
             self._spans = tuple(spans)
-            self.update()
+            self._changed()
 
     def show_marks(self, epochs: Sequence[int]) -> None:
         """Bookmarks, by their epochs."""
         if tuple(epochs) != self._marks:
             self._marks = tuple(epochs)
-            self.update()
+            self._changed()
 
     @property
     def gaps(self) -> list[tuple[int, int]]:
@@ -130,7 +132,7 @@ class CheckpointSlider(QSlider):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         look = theme.current()
-        painter = QPainter(self)
+        painter = on_panel(self, event)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         groove = QRectF(_MARGIN, _GROOVE - 2, self.width() - 2 * _MARGIN, 4)
         painter.setPen(Qt.PenStyle.NoPen)
@@ -139,16 +141,26 @@ class CheckpointSlider(QSlider):
         if not len(self._epochs):
             return
         here = self.place_of(self.value())
-        self._paint_phases(painter)
+        edition = self._edition, look.name
+        self._under.paint(painter, self.size(), edition, self._paint_phases)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(look.accent))
         painter.drawRoundedRect(QRectF(_MARGIN, _GROOVE - 2, here - _MARGIN, 4), 2, 2)
-        self._paint_gaps(painter)
-        self._paint_ticks(painter, _GROOVE)
-        self._paint_marks(painter)
+        self._over.paint(painter, self.size(), edition, self._paint_over)
         painter.setBrush(QColor(look.text))
         painter.setPen(QPen(QColor(look.accent), 2 if self.hasFocus() else 0.01))
         painter.drawEllipse(QPointF(here, _GROOVE), 7, 7)
+
+    def _changed(self) -> None:
+        """What does not move with the handle is another."""
+        self._edition += 1
+        self.update()
+
+    def _paint_over(self, painter: QPainter) -> None:
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        self._paint_gaps(painter)
+        self._paint_ticks(painter, _GROOVE)
+        self._paint_marks(painter)
 
     def _paint_phases(self, painter: QPainter) -> None:
         look = theme.current()
@@ -325,13 +337,14 @@ class Timeline(QFrame):
         self._speed = self._choice("timeline.speed", "Checkpoints a second", {f"{s} / s": s for s in SPEEDS})
         self._speed.setCurrentIndex(SPEEDS.index(20))
         self._speed.currentIndexChanged.connect(lambda _: self.play(self.playing))
-        self._epoch = QLabel("—")
+        self._epoch = QuietLabel("—")
         self._epoch.setObjectName("timeline.epoch")
         self._epoch.setProperty("role", "big")
-        self._epoch.setMinimumWidth(76)
+        self._epoch.setFixedWidth(84)
         self._epoch.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self._count = label("", "muted")
-        self._count.setMinimumWidth(76)
+        self._count = QuietLabel()
+        self._count.setProperty("role", "muted")
+        self._count.setFixedWidth(84)
         self.slider = CheckpointSlider()
         self.slider.scrubbed.connect(self._scrubbed)
         row = QHBoxLayout(self)

@@ -37,6 +37,7 @@ from app.views.plots import epoch_text
 from engine import recording
 from engine.config import PRESETS, Config, ConfigError, hint, parse_setting, preset
 from engine.estimate import Estimate, estimate
+from engine.runfile import Run
 from engine.training import Checkpoint, Progress, device_names
 
 _SYMBOLS = {"add": "a + b", "subtract": "a − b", "multiply": "a · b", "divide": "a / b", "x2xyy2": "a² + ab + b²"}
@@ -72,6 +73,7 @@ class TrainingPanel(QFrame):
         self._tell_growth.setSingleShot(True)
         self._tell_growth.setInterval(_GROWTH_MS)
         self._tell_growth.timeout.connect(self._grow)
+        self._shown_of: tuple[Run, Path, Config] | None = None  # what the tab of the run on show tells
         self._told = 0.0  # when the panel last told the progress
         self._spent = 0.0  # seconds of processor time of the window and its analyses, at the last news
         compute.answered.connect(self._estimated)
@@ -341,6 +343,10 @@ class TrainingPanel(QFrame):
 
     def _show_shown(self, selection: Selection) -> None:
         run = selection.run
+        of = None if run is None else (run, run.path, run.config)
+        if of == self._shown_of:  # a step along the run says nothing new
+            return
+        self._shown_of = of
         self._shown_name.setText(run.path.name if run is not None else "No run on show.")
         rows = {}
         if run is not None:

@@ -25,6 +25,7 @@ from app.compute import Answer, Compute, Query
 from app.session import BRUSHES, Selection, Session
 from app.theme import SPACE
 from app.tracing import Tracing
+from app.views.still import QuietLabel, tip
 
 if TYPE_CHECKING:
     from app.export import Table
@@ -223,7 +224,7 @@ class View(QFrame):
         if text != self._resting:
             self._resting = text
             self._subtitle.setText(text)
-            self._subtitle.setToolTip(text)
+            tip(self._subtitle, text)
 
     def _receive(self, query: Query, answer: Answer) -> None:
         if query == self._exact and answer.error is None:
@@ -387,7 +388,7 @@ class Header(QFrame):
         self.title = ElidedLabel(title)
         self.title.setProperty("role", "title")
         self.title.setToolTip(about)
-        self.subtitle = ElidedLabel("")
+        self.subtitle = QuietLabel()
         self.subtitle.setProperty("role", "muted")
         self.subtitle.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.late = label("late", "late")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QPolygonF, qRgb
+from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QPolygonF, qRgb
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app import theme
 from app.numbers import epoch_text
 from app.views.life import Life
+from app.views.painting import font
+from app.views.still import Still, on_panel, stand_on_panel
 from engine.analysis.neurons import THRESHOLD
 
 Ints = NDArray[np.int64]
@@ -36,8 +38,12 @@ class LifeStrip(QWidget):
         self._steps: tuple[int, ...] = ()
         self._colour: Callable[[int], QColor] = lambda k: QColor()
         self._painted: tuple[tuple[Any, ...], QPixmap] | None = None
+        self._still, self._edition = Still(), 0
+        self._known: tuple[Any, ...] = ()  # what is painted there
+        self._labelled: dict[int, QPointF] = {}  # where thumbnails are named
         self._pixels: dict[int, tuple[NDArray[np.uint8], QImage]] = {}
         self.setMouseTracking(True)
+        stand_on_panel(self)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAccessibleName("Its life over training")
 
@@ -94,23 +100,50 @@ class LifeStrip(QWidget):
     # -- painting ------------------------------------------------------------------------------------------
 
     def paintEvent(self, event: QPaintEvent) -> None:
+        painter = on_panel(self, event)
         if self._life is None or not len(self._epochs):
             return
-        painter = QPainter(self)
-        font = QFont(self.font())
-        font.setPixelSize(11)
-        painter.setFont(font)
-        if self.thumbnail_side:
-            self._paint_thumbnails(painter)
-        self._paint_band(painter)
-        self._paint_marks(painter)
+        self._still.paint(painter, self.size(), self._key(), self._paint_still)
+        painter.setFont(font(11))
+        if self.thumbnail_side and self._step in self._steps:
+            self._paint_thumbnail_here(painter)
         x = self.place_of(self._step)
         painter.setPen(QPen(QColor(theme.current().accent), 1.5))
         band = self._band()
         painter.drawLine(QPointF(x, band.top() - 2), QPointF(x, band.bottom() + 2))
 
+    def _key(self) -> Hashable:
+        """What the strip depends on, beside the checkpoint on show."""
+        life = self._life
+        assert life is not None
+        known = life.fve, life.frequency, *(life.thumbnails.get(step) for step in self._steps)
+        if len(known) != len(self._known) or any(a is not b for a, b in zip(known, self._known, strict=True)):
+            self._known, self._edition = known, self._edition + 1
+        colours = tuple(self._colour(k).rgba() for k in sorted(set(life.frequency.tolist())))
+        marks = life.settled, life.settled_known, life.committed, life.committed_known, life.trouble
+        ends = (int(self._epochs[0]), int(self._epochs[-1]), len(self._epochs))
+        return self._edition, theme.current().name, colours, marks, ends, self._steps
+
+    def _paint_still(self, painter: QPainter) -> None:
+        painter.setFont(font(11))
+        if self.thumbnail_side:
+            self._paint_thumbnails(painter)
+        self._paint_band(painter)
+        self._paint_marks(painter)
+
+    def _paint_thumbnail_here(self, painter: QPainter) -> None:
+        """A frame around the checkpoint on show, if it is one of them."""
+        place, look = self._thumbnail(self._step), theme.current()
+        painter.setPen(QPen(QColor(look.accent), 2))
+        painter.drawRect(place.adjusted(-1, -1, 0, 0))
+        at = self._labelled.get(self._step)
+        if at is not None:
+            painter.setPen(QColor(look.text))
+            painter.drawText(at, epoch_text(self._epochs[self._step]))
+
     def _paint_thumbnails(self, painter: QPainter) -> None:
         look, life, end = theme.current(), self._life, -1e9
+        self._labelled = {}
         assert life is not None
         for step in self._steps:
             place = self._thumbnail(step)
@@ -119,16 +152,13 @@ class LifeStrip(QWidget):
                 painter.fillRect(place, QColor(look.raised))
             else:
                 painter.drawImage(place, self._image(step, tile))
-            here = step == self._step
-            if here:
-                painter.setPen(QPen(QColor(look.accent), 2))
-                painter.drawRect(place.adjusted(-1, -1, 0, 0))
             text = epoch_text(self._epochs[step])
             width = painter.fontMetrics().horizontalAdvance(text)
             x = min(max(place.center().x() - width / 2, 0), self.width() - width)
             if x > end + 6:
-                painter.setPen(QColor(look.text if here else look.muted))
-                painter.drawText(QPointF(x, place.bottom() + 13), text)
+                self._labelled[step] = QPointF(x, place.bottom() + 13)
+                painter.setPen(QColor(look.muted))
+                painter.drawText(self._labelled[step], text)
                 end = x + width
 
     def _image(self, step: int, tile: NDArray[np.uint8]) -> QImage:
@@ -197,19 +227,20 @@ class LifeStrip(QWidget):
         life, look, band = self._life, theme.current(), self._band()
         assert life is not None
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        end = -1e9
         marks = [("settled", life.settled, life.settled_known), ("committed", life.committed, life.committed_known)]
-        for name, epoch, known in sorted((m for m in marks if m[1] is not None and m[2]), key=lambda m: m[1] or 0):
-            assert epoch is not None
-            assert known
-            x = self.place_of(float(np.interp(epoch, self._epochs, np.arange(len(self._epochs)))))
-            y = band.bottom() + 3
+        shown = [(name, epoch) for name, epoch, known in marks if epoch is not None and known]
+        shown.sort(key=lambda mark: mark[1])
+        order = np.arange(len(self._epochs))
+        places = [self.place_of(float(np.interp(epoch, self._epochs, order))) for _, epoch in shown]
+        y, end = band.bottom() + 3, -1e9
+        for (name, epoch), x in zip(shown, places, strict=True):
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(QColor(look.text))
             painter.drawPolygon(QPolygonF([QPointF(x, y), QPointF(x - 4, y + 7), QPointF(x + 4, y + 7)]))
             text = f"{name} {epoch_text(epoch)}"
             width = painter.fontMetrics().horizontalAdvance(text)
-            start = x + 7 if x + 7 + width <= self.width() else x - 7 - width
+            after = min([self.width() + 4, *(other for other in places if other > x)]) - 4
+            start = x + 7 if x + 7 + width <= after else x - 7 - width
             if start > end + 8:
                 painter.setPen(QColor(look.muted))
                 painter.drawText(QPointF(start, y + 10), text)

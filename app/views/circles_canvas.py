@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +15,9 @@ from PySide6.QtWidgets import QWidget
 
 from app import theme
 from app.theme import SPACE
-from app.views.painting import backed_text, draw_discs, font, text_width
+from app.views.names import NAME_HEIGHT, Box, place_name
+from app.views.painting import Stamps, backed_text, draw_discs, draw_lines, draw_stamps, font, text_width
+from app.views.still import Still, on_panel, stand_on_panel
 from engine.analysis.circles import ROOM, Circles
 
 Points = NDArray[np.float64]
@@ -75,6 +79,8 @@ class CirclesCanvas(QWidget):
         self.setMouseTracking(True)
         self._picture: Picture | None = None
         self._hit: Hit | None = None
+        self._frames = Still()
+        stand_on_panel(self)
 
     def show_picture(self, picture: Picture) -> None:
         self._picture = picture
@@ -180,25 +186,41 @@ class CirclesCanvas(QWidget):
     # -- the picture ---------------------------------------------------------------------------------------
 
     def paintEvent(self, event: QPaintEvent) -> None:
+        painter = on_panel(self, event)
         if self._picture is None:
             return
-        painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         cells = self.cells()
-        for index, (k, cell) in enumerate(cells):
-            self._paint_panel(painter, k, cell)
-            if index == 0:
-                self._paint_scale(painter, cell)
+        self._frames.paint(painter, self.size(), self._frames_key(), partial(self._paint_frames, cells))
+        if cells:
+            self._paint_model(painter, cells)
         if self.hasFocus():
             painter.setPen(QPen(QColor(theme.current().accent), 1))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 6, 6)
 
-    def _paint_panel(self, painter: QPainter, k: int, cell: QRectF) -> None:
+    def _frames_key(self) -> Hashable:
+        """What the frames depend on: not on the checkpoint."""
+        picture = self._picture
+        assert picture is not None
+        c = picture.circles
+        rings = tuple(float(c.ring[k - 1]) for k in picture.shown)
+        hit = self._hit.k if self._hit is not None and self._hit.token is None else None
+        return theme.current().name, picture.shown, picture.selected, c.pinned, c.keys, c.n, rings, c.scale, hit
+
+    def _paint_frames(self, cells: list[tuple[int, QRectF]], painter: QPainter) -> None:
+        """What stands still while one scrubs: frames, names, axes, rings, the scale."""
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        for k, cell in cells:
+            self._paint_frame(painter, k, cell)
+        if cells:
+            self._paint_scale(painter, cells[0][1])
+
+    def _paint_frame(self, painter: QPainter, k: int, cell: QRectF) -> None:
         picture = self._picture
         assert picture is not None
         look = theme.current()
-        self._paint_title(painter, k, cell)
+        self._paint_name(painter, k, cell)
         centre, unit = self.place(cell)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         radius = float(picture.circles.ring[k - 1]) * unit
@@ -211,32 +233,55 @@ class CirclesCanvas(QWidget):
         painter.setPen(ring)
         if 2 * k != picture.circles.n:
             painter.drawEllipse(centre, radius, radius)
-        spots = self.spots(k, cell)
+
+    def _paint_model(self, painter: QPainter, cells: list[tuple[int, QRectF]]) -> None:
+        """What the checkpoint changes, of all panels together."""
+        picture = self._picture
+        assert picture is not None
+        for k, cell in cells:
+            self._paint_share(painter, k, cell)
+        low, high, centre, unit = self._frames_of(cells)
+        points = picture.circles.points[[k - 1 for k, _ in cells]]  # (m, n, 2)
+        spots = np.clip(centre + unit * (points[:, :, ::-1] * (1, -1)), low, high)
         size = self._dot_size(unit)
         if picture.lines:
-            self._paint_lines(painter, k, spots)
-        if picture.marks:
-            self._paint_hands(painter, centre, spots)
-        self._paint_points(painter, k, cell, spots, size)
-        self._paint_marks(painter, cell, centre, spots, size)
+            for (k, _), own in zip(cells, spots, strict=True):
+                self._paint_lines(painter, k, own)
+        places = [picture.circles.place_of(mark.token) for mark in picture.marks]
+        for index, i in enumerate(places):
+            if i is not None:
+                painter.setPen(_hand_pen(index))
+                draw_lines(painter, np.concatenate([centre[:, 0], spots[:, i]], axis=1))
+        out: NDArray[np.bool_] = np.any((spots <= low) | (spots >= high), axis=2)
+        self._paint_points(painter, cells, spots, out, size)
+        self._paint_marks(painter, [cell for _, cell in cells], centre[:, 0], spots, size)
 
-    def _paint_points(self, painter: QPainter, k: int, cell: QRectF, spots: Points, size: float) -> None:
+    def _frames_of(self, cells: list[tuple[int, QRectF]]) -> tuple[Points, Points, Points, float]:
+        """Smallest and largest pixel of the points, the centre, each (m, 1, 2); pixels a unit of radius."""
+        room = [cell.adjusted(_EDGE, _TITLE, -_EDGE, -_EDGE) for _, cell in cells]
+        placed = [self.place(cell) for _, cell in cells]
+        low = np.array([[[r.left(), r.top()]] for r in room])
+        high = np.array([[[r.right(), r.bottom()]] for r in room])
+        return low, high, np.array([[[c.x(), c.y()]] for c, _ in placed]), placed[0][1]
+
+    def _paint_points(
+        self, painter: QPainter, cells: list[tuple[int, QRectF]], spots: Points, out: NDArray[np.bool_], size: float
+    ) -> None:
         """A disc a residue; hollow at the edge, where it lies farther out than the scale shows."""
         picture = self._picture
         assert picture is not None
-        wheel, turned = _wheel(theme.current().name), self._hues(k)
-        there = cell.adjusted(_EDGE, _TITLE, -_EDGE, -_EDGE)
-        x, y = spots.T
-        out = (x <= there.left()) | (x >= there.right()) | (y <= there.top()) | (y >= there.bottom())
+        wheel = _wheel(theme.current().name)
+        turned = np.array([self._hues(k) for k, _ in cells])
         draw_discs(painter, spots[~out], size, wheel, turned[~out])
         painter.setBrush(Qt.BrushStyle.NoBrush)
-        for i in np.flatnonzero(out).tolist():
-            painter.setPen(QPen(QColor.fromRgba(wheel[turned[i]]), 1.2))
-            painter.drawEllipse(QPointF(*spots[i]), size - 0.6, size - 0.6)
+        for (x, y), hue in zip(spots[out].tolist(), turned[out].tolist(), strict=True):
+            painter.setPen(QPen(QColor.fromRgba(wheel[hue]), 1.2))
+            painter.drawEllipse(QPointF(x, y), size - 0.6, size - 0.6)
         if picture.circles.zero is not None:
-            x0, y0 = self._on_screen(picture.circles.zero[k - 1][None], cell)[0]
             painter.setPen(QPen(QColor(theme.current().muted), 1.5))
-            painter.drawRect(QRectF(x0 - size - 1, y0 - size - 1, 2 * size + 2, 2 * size + 2))
+            for k, cell in cells:
+                x0, y0 = self._on_screen(picture.circles.zero[k - 1][None], cell)[0]
+                painter.drawRect(QRectF(x0 - size - 1, y0 - size - 1, 2 * size + 2, 2 * size + 2))
 
     def _dot_size(self, unit: float) -> float:
         """Points that nearly touch on a ring."""
@@ -255,11 +300,11 @@ class CirclesCanvas(QWidget):
         found: NDArray[np.int64] = turned * 256 // among
         return found
 
-    def _paint_title(self, painter: QPainter, k: int, cell: QRectF) -> None:
+    def _paint_name(self, painter: QPainter, k: int, cell: QRectF) -> None:
+        """The panel's frame and its frequency."""
         picture = self._picture
         assert picture is not None
         look, circles = theme.current(), picture.circles
-        line = QRectF(cell.left() + 8, cell.top() + 2, cell.width() - 16, _TITLE - 2)
         selected = k == picture.selected
         frame = QPen(QColor(look.accent if selected else look.border), 1.5 if selected else 1)
         if not circles.pinned.final or k not in circles.keys:
@@ -267,13 +312,18 @@ class CirclesCanvas(QWidget):
         painter.setPen(frame)
         painter.setBrush(QColor(look.raised) if self._hit == Hit(k, None) else Qt.BrushStyle.NoBrush)
         painter.drawRoundedRect(cell.adjusted(0.5, 0.5, -0.5, -0.5), 6, 6)
-        name = f"k = {k}"
         painter.setPen(self._title_colour(k))
         painter.setFont(font(13, bold=True))
-        painter.drawText(line, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, name)
-        room = line.width() - text_width(name, 13, bold=True) - SPACE
+        flags = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+        painter.drawText(_title_line(cell), flags, f"k = {k}")
+
+    def _paint_share(self, painter: QPainter, k: int, cell: QRectF) -> None:
+        """How much of the points' variance lies in the plane, in as many words as fit."""
+        assert self._picture is not None
+        circles, line = self._picture.circles, _title_line(cell)
+        room = line.width() - text_width(f"k = {k}", 13, bold=True) - SPACE
         painter.setFont(font(12))
-        painter.setPen(QColor(look.muted))
+        painter.setPen(QColor(theme.current().muted))
         share = share_text(circles.share[k - 1])
         kind = "" if k in circles.keys and circles.pinned.final else ("candidate" if k in circles.keys else "no key")
         few = places_text(circles, k).removeprefix(" · ").replace(f" for {circles.n} residues", "")
@@ -283,7 +333,7 @@ class CirclesCanvas(QWidget):
         variants = [[*parts, named, *random], [named, *random], [*parts, share], [named], [share]]
         texts = [" · ".join(variant) for variant in variants]
         text = next((text for text in texts if text_width(text, 12) <= room), "")
-        painter.drawText(line, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, text)
+        painter.drawText(QPointF(line.right() - text_width(text, 12), line.bottom() - 6), text)
 
     def _title_colour(self, k: int) -> QColor:
         assert self._picture is not None
@@ -315,46 +365,59 @@ class CirclesCanvas(QWidget):
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawPolygon(QPolygonF([QPointF(x, y) for x, y in spots[order].tolist()]))
 
-    def _paint_hands(self, painter: QPainter, centre: QPointF, spots: Points) -> None:
-        picture = self._picture
-        assert picture is not None
-        for index, mark in enumerate(picture.marks):
-            i = picture.circles.place_of(mark.token)
-            if i is not None:
-                painter.setPen(_hand_pen(index))
-                painter.drawLine(centre, QPointF(*spots[i]))
-
-    def _paint_marks(self, painter: QPainter, cell: QRectF, centre: QPointF, spots: Points, size: float) -> None:
+    def _paint_marks(self, painter: QPainter, cells: list[QRectF], centres: Points, spots: Points, size: float) -> None:
         """The selected tokens, named, and the one under the pointer: the same on every circle."""
         picture = self._picture
         assert picture is not None
-        look = theme.current()
-        taken: list[QRectF] = []
-        painter.setFont(font(12, bold=True))
-        for index, mark in enumerate(picture.marks):
-            i = picture.circles.place_of(mark.token)
-            if i is None:
-                continue
-            at = QPointF(*spots[i])
-            painter.setPen(QPen(QColor(look.panel), 4))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawEllipse(at, size + 3.5, size + 3.5)
-            painter.setPen(_hand_pen(index))
-            painter.drawEllipse(at, size + 3, size + 3)
-            text = mark.name if cell.width() < _NARROW else mark.text
-            area = cell.adjusted(2, _TITLE, -2, -2)
-            box = _beside(at, at - centre, size + 14, text_width(text, 12, bold=True) + 4)
-            if not area.contains(box):  # no room outside the ring
-                box = _beside(at, centre - at, size + 14, box.width())
-            box = _free(box, taken, area)
-            taken.append(box)
-            backed_text(painter, box, text, QColor(look.text))
+        look, circles = theme.current(), picture.circles
+        marks = [
+            (index, i) for index, mark in enumerate(picture.marks) if (i := circles.place_of(mark.token)) is not None
+        ]
+        texts = tuple(mark.name if cells[0].width() < _NARROW else mark.text for mark in picture.marks)
+        widths = [text_width(text, 12, bold=True) + 4 for text in texts]
+        at, which, boxes, named = [], [], [], []
+        for cell, centre, own in zip(cells, centres.tolist(), spots, strict=True):
+            area = (cell.left() + 2, cell.top() + _TITLE, cell.right() - 2, cell.bottom() - 2)
+            taken: list[Box] = []
+            for index, i in marks:
+                x, y = own[i].tolist()
+                taken.append(place_name((x, y), centre, size + 14, widths[index], area, taken))
+                at.append((x, y))
+                which.append(index)
+            boxes += taken
+            named += [index for index, _ in marks]
+        rings = tuple(partial(_draw_ring, index, size) for index in range(len(texts)))
+        draw_stamps(painter, np.array(at), which, Stamps(("ring", look.name, size), (size + 6, size + 6), rings))
+        middles = np.array([(left + width / 2, top + NAME_HEIGHT / 2) for left, top, width in boxes])
+        names = tuple(partial(_draw_name, text, width) for text, width in zip(texts, widths, strict=True))
+        reach = max(widths, default=0) / 2, NAME_HEIGHT / 2
+        draw_stamps(painter, np.round(middles), named, Stamps((look.name, texts), reach, names))
         if self._hit is not None and self._hit.token is not None:
-            i = picture.circles.place_of(self._hit.token)
+            i = circles.place_of(self._hit.token)
             if i is not None:
                 painter.setPen(QPen(QColor(look.text), 1.5))
                 painter.setBrush(Qt.BrushStyle.NoBrush)
-                painter.drawEllipse(QPointF(*spots[i]), size + 3, size + 3)
+                for x, y in spots[:, i].tolist():
+                    painter.drawEllipse(QPointF(x, y), size + 3, size + 3)
+
+
+def _draw_name(text: str, width: float, painter: QPainter, at: QPointF) -> None:
+    painter.setFont(font(12, bold=True))
+    box = QRectF(at.x() - width / 2, at.y() - NAME_HEIGHT / 2, width, NAME_HEIGHT)
+    backed_text(painter, box, text, QColor(theme.current().text))
+
+
+def _draw_ring(index: int, size: float, painter: QPainter, at: QPointF) -> None:
+    """Around a selected token, apart from the points it lies among."""
+    painter.setBrush(Qt.BrushStyle.NoBrush)
+    painter.setPen(QPen(QColor(theme.current().panel), 4))
+    painter.drawEllipse(at, size + 3.5, size + 3.5)
+    painter.setPen(_hand_pen(index))
+    painter.drawEllipse(at, size + 3, size + 3)
+
+
+def _title_line(cell: QRectF) -> QRectF:
+    return QRectF(cell.left() + 8, cell.top() + 2, cell.width() - 16, _TITLE - 2)
 
 
 def share_text(share: float) -> str:
@@ -379,32 +442,6 @@ def _hand_pen(index: int) -> QPen:
     if index == 1:
         made.setStyle(Qt.PenStyle.DashLine)
     return made
-
-
-def _beside(at: QPointF, way: QPointF, away: float, width: float) -> QRectF:
-    """A box for a name, some pixels from a point on the side that `way` leads to."""
-    length = math.hypot(way.x(), way.y()) or 1.0
-    box = QRectF(0, 0, width, 16)
-    box.moveCenter(at + way * (away / length) + QPointF(way.x() / length * width / 2, 0))
-    return box
-
-
-def _inside(box: QRectF, area: QRectF) -> QRectF:
-    """A box moved into an area."""
-    x = min(max(box.left(), area.left()), area.right() - box.width())
-    y = min(max(box.top(), area.top()), area.bottom() - box.height())
-    return QRectF(x, y, box.width(), box.height())
-
-
-def _free(box: QRectF, taken: list[QRectF], area: QRectF) -> QRectF:
-    """A box inside an area that covers no other, as near as it can be above or below."""
-    box = _inside(box, area)
-    tops = [box.top()] + [top for other in taken for top in (other.bottom() + 1, other.top() - box.height() - 1)]
-    for top in sorted(tops, key=lambda top: abs(top - box.top())):
-        moved = QRectF(box.left(), top, box.width(), box.height())
-        if area.contains(moved) and not any(moved.intersects(other) for other in taken):
-            return moved
-    return box
 
 
 _wheels: dict[str, tuple[int, ...]] = {}

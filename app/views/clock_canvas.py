@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QWidget
 from app import theme
 from app.views.clock_painting import CENTRE, HAND, HEAD, Hit, Painting, Picture, Regions, regions, rim_radius, toward
 from app.views.painting import font
+from app.views.still import on_panel, stand_on_panel
 
 _GRIP = 12.0  # pixels around a tip that take hold of a hand
 
@@ -33,6 +34,7 @@ class ClockCanvas(QWidget):
         self.setAccessibleName("The clock; left and right go through its stages")
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
+        stand_on_panel(self)
         self._picture: Picture | None = None
         self._hit: Hit | None = None
         self._held: Hit | None = None
@@ -126,9 +128,9 @@ class ClockCanvas(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         picture = self._picture
+        painter = on_panel(self, event)
         if picture is None:
             return
-        painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if picture.clock.dial is None:
             painter.setPen(QColor(theme.current().muted))

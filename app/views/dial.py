@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPen, QPolygonF
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app import theme
 from app.views.neuron_facts import NOT_KNOWN, degrees
+from app.views.painting import font
+from app.views.still import Still, on_panel, stand_on_panel
 
 _LABELS = 30  # pixels below the circle
 
@@ -23,6 +25,8 @@ class Dial(QWidget):
         self.writes: float | None = None
         self.misalignment: float | None = None
         self._colour = QColor()
+        self._still = Still()
+        stand_on_panel(self)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
 
     def minimumSizeHint(self) -> QSize:
@@ -41,16 +45,15 @@ class Dial(QWidget):
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter, look = QPainter(self), theme.current()
+        painter, look = on_panel(self, event), theme.current()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        font = QFont(self.font())
-        font.setPixelSize(11)
-        painter.setFont(font)
+        painter.setFont(font(11))
         beside = self.width() > 1.5 * self.height()
         side = max(10, min(self.width() - 66, self.height() - 34 - (0 if beside else _LABELS)))
         middle = QPointF(self.width() / 2 - (55 if beside else 0), 17 + side / 2)
         radius = side / 2
-        self._paint_circle(painter, middle, radius)
+        key = theme.current().name, middle.x(), middle.y(), radius
+        self._still.paint(painter, self.size(), key, lambda still: self._paint_circle(still, middle, radius))
         if self.reads is None:
             painter.setPen(QColor(look.muted))
             painter.drawText(QRectF(0, middle.y() - 10, self.width(), 20), Qt.AlignmentFlag.AlignCenter, NOT_KNOWN)
@@ -63,6 +66,8 @@ class Dial(QWidget):
 
     def _paint_circle(self, painter: QPainter, middle: QPointF, radius: float) -> None:
         look = theme.current()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setFont(font(11))
         painter.setPen(QPen(QColor(look.border), 1.5))
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawEllipse(middle, radius, radius)

@@ -11,6 +11,7 @@ from PySide6.QtGui import QColor, QFont, QMouseEvent, QPainter, QPaintEvent, QPe
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app import theme
+from app.views.still import on_panel, stand_on_panel
 from engine.analysis.neurons import THRESHOLD
 
 BINS = 20  # as the paper's figure 5a
@@ -52,6 +53,7 @@ class FveHistogram(QWidget):
         self._chosen: int | None = None
         self._under: int | None = None
         self.setMouseTracking(True)
+        stand_on_panel(self)
         self.setFixedWidth(WIDTH)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Expanding)
         self.setAccessibleName("Histogram of FVE")
@@ -85,7 +87,7 @@ class FveHistogram(QWidget):
         return float(self._area().width() * np.sqrt(n / self._total))
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter, look, area = QPainter(self), theme.current(), self._area()
+        painter, look, area = on_panel(self, event), theme.current(), self._area()
         font = QFont(self.font())
         font.setPixelSize(11)
         painter.setFont(font)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QLayout, QLayoutItem
 
 from app import theme
+from app.views.painting import font, text_width
+from app.views.still import on_panel, stand_on_panel
 
 SMALL = "font-size: 12px;"
 VALUE_ROOM = "0.00888"  # the widest value of `value_text`
@@ -32,7 +36,7 @@ class LegendEntry(QAbstractButton):
         super().__init__()
         self._pen, self._value, self._after = QPen(), "", ""
         self._room = room, room_after
-        self.setStyleSheet(SMALL)
+        stand_on_panel(self)
         self.setCheckable(True)
         self.setChecked(True)
         self.setObjectName(name)
@@ -69,17 +73,11 @@ class LegendEntry(QAbstractButton):
             self.setAccessibleDescription(f"{value}{after}")
             self.update()
 
-    def _bold(self) -> QFont:
-        font = QFont(self.font())
-        font.setWeight(QFont.Weight.DemiBold)
-        return font
-
     def width_with(self, text: str) -> int:
         """Its width if this were its name."""
-        plain, bold = QFontMetrics(self.font()), QFontMetrics(self._bold())
         value, after = self._room
-        words = plain.horizontalAdvance(f"{text} ") + plain.horizontalAdvance(after)
-        return self._SAMPLE + self._APART + words + bold.horizontalAdvance(value)
+        words = text_width(f"{text} ", 12) + text_width(after, 12) + text_width(value, 12, bold=True)
+        return self._SAMPLE + self._APART + math.ceil(words)
 
     def sizeHint(self) -> QSize:
         return QSize(self.width_with(self.text()), self.HEIGHT)
@@ -88,7 +86,7 @@ class LegendEntry(QAbstractButton):
         return self.sizeHint()
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        look, painter = theme.current(), QPainter(self)
+        look, painter = theme.current(), on_panel(self, event)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if self.hasFocus():
             painter.setPen(QColor(look.accent))
@@ -100,16 +98,16 @@ class LegendEntry(QAbstractButton):
             sample.setColor(QColor(look.faint))
         painter.setPen(sample)
         painter.drawLine(QPointF(0.5, middle), QPointF(self._SAMPLE - 0.5, middle))
-        x = self._SAMPLE + self._APART
-        flags = Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextSingleLine
-        for text, font, colour in (
-            (f"{self.text()} ", self.font(), look.muted), (self._value, self._bold(), look.text),
-            (self._after, self.font(), look.muted),
+        x, metrics = float(self._SAMPLE + self._APART), QFontMetrics(font(12))
+        base = (self.height() + metrics.ascent() - metrics.descent()) / 2
+        for text, bold, colour in (
+            (f"{self.text()} ", False, look.muted), (self._value, True, look.text), (self._after, False, look.muted),
         ):  # fmt: skip
-            painter.setFont(font)
-            painter.setPen(QColor(colour if on else look.faint))
-            painter.drawText(QRect(x, 0, self.width(), self.height()), flags, text)
-            x += painter.fontMetrics().horizontalAdvance(text)
+            if text:
+                painter.setFont(font(12, bold))
+                painter.setPen(QColor(colour if on else look.faint))
+                painter.drawText(QPointF(x, base), text)
+                x += text_width(text, 12, bold)
 
 
 class Flow(QLayout):

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
-from PySide6.QtCore import QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QLineF, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from app import theme
 from app.numbers import number as number
 from app.views.plots import dress, on_leave, pen, plot_widget, relabel
+from app.views.still import on_panel, stand_on_panel
 
 SEQUENTIAL, HOT, SIGNED = "viridis", "magma", "signed"
 
@@ -41,7 +42,6 @@ class HeatMap(QWidget):
         super().__init__()
         self._colours, self._has_bar = colours, bar
         self._values: NDArray[Any] = np.zeros((0, 0))
-        self._cell: tuple[int, int] | None = None
         self._square = True
         self.plot = plot_widget(left, bottom)
         self.plot.setParent(self)
@@ -53,10 +53,8 @@ class HeatMap(QWidget):
         item.getViewBox().invertY(True)
         self.image = pg.ImageItem(autoDownsample=False)
         self.plot.addItem(self.image)
-        self._cross = [pg.InfiniteLine(angle=angle, movable=False) for angle in (0, 90, 0, 90)]  # the first: halos
-        for line in self._cross:
-            line.setVisible(False)
-            self.plot.addItem(line, ignoreBounds=True)
+        self._cross = Cross(self.plot.getViewBox())
+        self.plot.addItem(self._cross, ignoreBounds=True)
         self.bar = ColourBar(unit)
         self.bar.setParent(self)
         self.bar.setVisible(bar)
@@ -110,11 +108,12 @@ class HeatMap(QWidget):
 
     def mark(self, cell: tuple[int, int] | None) -> None:
         """A cross through a cell (row, column)."""
-        if cell != self._cell:
-            self._cell = cell
-            for line, place in zip(self._cross, 2 * (cell or (0, 0)), strict=True):
-                line.setVisible(cell is not None)
-                line.setValue(place)
+        self._cross.show_cell(cell)
+
+    @property
+    def marked(self) -> tuple[int, int] | None:
+        """The cell with the cross."""
+        return self._cross.cell
 
     def name_axes(self, left: str, bottom: str) -> None:
         relabel(self.plot, "left", left)
@@ -132,11 +131,7 @@ class HeatMap(QWidget):
 
     def restyle(self) -> None:
         dress(self.plot)
-        look = theme.current()
-        around = QColor(look.window)
-        around.setAlpha(170)
-        for line, (colour, width) in zip(self._cross, [(around, 3)] * 2 + [(QColor(look.text), 1)] * 2, strict=True):
-            line.setPen(pen(colour, width))
+        self._cross.update()
         self.bar.update()
 
     def _moved(self, at: Any) -> None:
@@ -163,6 +158,38 @@ class HeatMap(QWidget):
         self.bar.setGeometry(x + width + self.LEFT + 8, self.TOP - 4, self.BAR - 8, height + 8)
 
 
+class Cross(pg.GraphicsObject):  # type: ignore[misc]
+    """A line along a row and one along a column, with a halo, over the whole view."""
+
+    def __init__(self, box: Any) -> None:
+        super().__init__()
+        self._box = box
+        self.cell: tuple[int, int] | None = None  # row, column
+
+    def show_cell(self, cell: tuple[int, int] | None) -> None:
+        if cell != self.cell:
+            self.cell = cell
+            self.update()
+
+    def viewRangeChanged(self) -> None:
+        self.prepareGeometryChange()
+
+    def boundingRect(self) -> QRectF:
+        return self._box.viewRect()  # type: ignore[no-any-return]
+
+    def paint(self, painter: QPainter, *_: Any) -> None:
+        if self.cell is None:
+            return
+        look, view, (row, column) = theme.current(), self._box.viewRect(), self.cell
+        lines = [QLineF(view.left(), row, view.right(), row), QLineF(column, view.top(), column, view.bottom())]
+        around = QColor(look.window)
+        around.setAlpha(170)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        for colour, width in ((around, 3), (QColor(look.text), 1)):
+            painter.setPen(pen(colour, width))
+            painter.drawLines(lines)
+
+
 class ColourBar(QWidget):
     """A colour table with the values of its ends, upright."""
 
@@ -173,6 +200,7 @@ class ColourBar(QWidget):
         self._unit = unit
         self._range = (0.0, 1.0)
         self._table = theme.colour_table()
+        stand_on_panel(self)
 
     def show_range(self, low: float, high: float, table: NDArray[np.uint8]) -> None:
         if (low, high) != self._range or table is not self._table:
@@ -187,7 +215,7 @@ class ColourBar(QWidget):
         return QSize(48, 100)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
+        painter = on_panel(self, event)
         look = theme.current()
         area = QRect(0, 4, self.WIDTH, max(1, self.height() - 8))
         column = np.ascontiguousarray(self._table[::-1]).reshape(256, 1, 3)

@@ -21,7 +21,8 @@ from app.views.base import Help, TracedView, toggle
 from app.views.life import Life, thumbnail_steps
 from app.views.neuron_facts import FACTS, card, facts, has_phase, life_text, name_of, sentence
 from app.views.neuron_page import SIDE, WIDE_SIDE, Page
-from app.views.plots import epoch_text, on_leave, pen
+from app.views.plots import epoch_text, on_leave, pen, set_range
+from app.views.still import tip
 from engine.analysis.measures import pair_sets
 from engine.analysis.neuron_page import NeuronPicture, neuron_picture
 from engine.analysis.wall import unwrapping
@@ -69,6 +70,7 @@ class NeuronView(TracedView):
     def build(self) -> QWidget:
         self._page = page = Page()
         self._headline = page.headline
+        self._coloured: tuple[Any, list[QColor]] = (None, [])
         self._life = Life(self.compute, self)
         self._life.changed.connect(self._tell_life)
         self.tracing.progressed.connect(self._tell_life)
@@ -107,22 +109,17 @@ class NeuronView(TracedView):
         neuron, wave, page = selection.neurons[0], answer.wave, self._page
         assert selection.run is not None
         self._title.setText(name_of(neuron, selection))
-        blocked = QSignalBlocker(page.number)
-        page.number.setRange(0, selection.run.config.d_mlp - 1)
-        page.number.setValue(neuron[1])
-        blocked.unblock()
+        self._show_number(selection.run.config.d_mlp - 1, neuron[1])
         self._headline.setText(f"k = {wave.frequency}" if wave.frequency else "dead")
-        sheet = f"color: {self._colour(wave.frequency, answer).name()}"
-        if sheet != self._headline.styleSheet():  # to set it lays everything out again
-            self._headline.setStyleSheet(sheet)
+        self._headline.set_ink(self._colour(wave.frequency, answer))
         brightest = float(answer.report.activation.max())
         limit = answer.limit if self._hold.isChecked() else brightest or 1.0
         over = f" · brightest {brightest:.2g}, clipped" if brightest > 1.5 * limit else ""
         page.sentence.setText(sentence(answer, selection) + over)
-        page.sentence.setToolTip(answer.report.no_basis or page.sentence.text())
+        tip(page.sentence, answer.report.no_basis or page.sentence.text())
         for key, text in facts(answer, selection).items():
             page.values[key].setText(text)
-        page.values["vote"].setToolTip(answer.report.no_vote or FACTS["vote"][1])
+        tip(page.values["vote"], answer.report.no_vote or FACTS["vote"][1])
         side = SIDE if selection.run.config.n_layers == 1 else WIDE_SIDE
         if side != page.side_width:
             page.side_width = side
@@ -130,6 +127,14 @@ class NeuronView(TracedView):
         self._draw_maps(answer, limit, selection)
         self._draw_panels(answer, selection)
         self._draw_life(selection)
+
+    def _show_number(self, last: int, index: int) -> None:
+        number = self._page.number
+        if (number.maximum(), number.value()) != (last, index):
+            blocked = QSignalBlocker(number)
+            number.setRange(0, last)
+            number.setValue(index)
+            blocked.unblock()
 
     def _draw_maps(self, answer: NeuronPicture, limit: float, selection: Selection) -> None:
         page, order = self._page, self._order(answer)
@@ -147,15 +152,17 @@ class NeuronView(TracedView):
         page, wave, order = self._page, answer.wave, self._order(answer)
         n = len(wave.by_frequency)
         ks = np.arange(1, n + 1)
-        colours = [self._colour(k, answer, selection.frequency) for k in range(1, n + 1)]
+        colours = self._colours(n, answer, selection.frequency)
         page.bars.show_bars(ks, wave.by_frequency, 0.8, colours)
-        page.shares.setXRange(0.2, n + 0.8, padding=0)
+        set_range(page.shares, (0.2, n + 0.8), (0.0, 1.06))
         page.name_axes("frequency k" if wave.generator is None else "character k", self._axis(answer).format("c"))
         writes = answer.report.writes[order]
         page.curve.setData(np.arange(len(order)), writes)
-        page.curve.setPen(pen(self._colour(wave.frequency, answer), 1.5))
+        drawn = pen(self._colour(wave.frequency, answer))  # a wider one costs five times as much
+        if drawn != page.curve.opts["pen"]:
+            page.curve.setPen(drawn)
         top = max(answer.writes_limit, float(np.abs(writes).max()), 1e-9) * 1.08
-        page.written.setRange(xRange=(-0.5, len(order) - 0.5), yRange=(-top, top), padding=0)
+        set_range(page.written, (-0.5, len(order) - 0.5), (-top, top))
         self._mark_answer(order, selection)
         top_norm = answer.spectrum_limit if self._hold.isChecked() else float(answer.spectrum.max()) or 1.0
         if page.spectrum.isVisibleTo(page):
@@ -194,9 +201,9 @@ class NeuronView(TracedView):
             return
         life.awaits_traces = run.reduced_precision and life.untraced and not self.tracing.trouble
         for key, text in self._life_texts(selection).items():
-            value, tip = self._page.values[key], FACTS[key][1]
+            value, what = self._page.values[key], FACTS[key][1]
             value.setText(text)
-            value.setToolTip(f"{tip}. {life.trouble}" if life.trouble else tip)
+            tip(value, f"{what}. {life.trouble}" if life.trouble else what)
         strip = self._page.strip
         steps = thumbnail_steps(selection.n_checkpoints, strip.room, run.grows) if strip.room else ()
         epochs = run.epochs[: selection.n_checkpoints]
@@ -249,6 +256,13 @@ class NeuronView(TracedView):
         if k == selected and k not in answer.keys:
             return QColor(theme.current().accent)
         return theme.frequency_colour(k, answer.keys)
+
+    def _colours(self, n: int, answer: NeuronPicture, selected: int | None) -> list[QColor]:
+        """Of the frequencies 1 … n; kept while nothing that decides them changes."""
+        key = (n, answer.keys, selected, theme.current().name)
+        if self._coloured[0] != key:
+            self._coloured = key, [self._colour(k, answer, selected) for k in range(1, n + 1)]
+        return self._coloured[1]
 
     # -- going elsewhere -----------------------------------------------------------------------------------
 

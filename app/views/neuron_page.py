@@ -17,12 +17,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.views.base import ElidedLabel, label, toggle
+from app.views.base import label, toggle
 from app.views.biography import LifeStrip
 from app.views.dial import Dial
 from app.views.maps import HOT, HeatMap
 from app.views.neuron_facts import FACTS
 from app.views.plots import Bars, dress, plot_widget, relabel
+from app.views.still import QuietLabel
 
 PANELS = {
     "variance": ("variance by k", "Share of its variance at every frequency"),
@@ -90,8 +91,10 @@ class Page(QWidget):
         self.number.setKeyboardTracking(False)
         self.number.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.number.setFixedWidth(56)
-        self.headline = label("", "big")
-        self.sentence = ElidedLabel("")
+        self.headline = QuietLabel()
+        self.headline.setProperty("role", "big")
+        self.headline.setFixedWidth(76)
+        self.sentence = QuietLabel()
         self.sentence.setProperty("role", "muted")
         self.sentence.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.head = QWidget()
@@ -150,7 +153,7 @@ class Page(QWidget):
         rows.setColumnStretch(1, 1)
         self.values: dict[str, QLabel] = {}
         for row, (key, (name, tip)) in enumerate(FACTS.items()):
-            shown, value = label(name, "muted"), label("", "")
+            shown, value = label(name, "muted"), QuietLabel()
             value.setObjectName(f"neuron.{key}")
             value.setAccessibleName(name)
             for part in (shown, value):
@@ -337,6 +340,7 @@ class Page(QWidget):
 
 
 def _caption(text: str) -> QLabel:
-    made = label(text, "muted")
+    made = QuietLabel(text)
+    made.setProperty("role", "muted")
     made.setStyleSheet("font-size: 12px;")
     return made

@@ -14,7 +14,7 @@ from PySide6.QtGui import QColor
 
 from app import theme
 from app.session import Session
-from app.views.plots import dress, on_leave, pen, plot_widget
+from app.views.plots import Bands, dress, on_leave, pen, plot_widget
 from engine.analysis.phases import Phases
 
 PHASES = ("memorisation", "circuit formation", "cleanup")
@@ -65,11 +65,8 @@ class TimePlot:
         self._pens: dict[str, Callable[[], Any]] = {}
         self._styles: dict[str, Qt.PenStyle] = {}
         self._dots: dict[str, Callable[[], Any]] = {}  # colours of what is drawn as points
-        self._bands = [pg.LinearRegionItem(movable=False, pen=pen("#0000")) for _ in PHASES]
-        for band in self._bands:
-            band.setZValue(-100)
-            band.setVisible(False)
-            self.widget.addItem(band, ignoreBounds=True)
+        self._bands = Bands(self.widget.getViewBox())
+        self.widget.addItem(self._bands, ignoreBounds=True)
         self._spans: list[Span] = []
         self._epoch = 0.0
         self.cursor = pg.InfiniteLine(angle=90, movable=True, hoverPen=pen("#fff", 2))
@@ -160,12 +157,14 @@ class TimePlot:
     def show_phases(self, found: Phases | None, last: float) -> list[Span]:
         """Bands behind the curves; nothing is painted into the future."""
         self._spans = [] if found is None else spans(found, last)
-        for band, name in zip(self._bands, PHASES, strict=True):
-            span = next((span for span in self._spans if span.name == name), None)
-            band.setVisible(span is not None)
-            if span is not None:
-                band.setRegion((self.place_of(span.begin), self.place_of(span.end)))
+        self._place_bands()
         return self._spans
+
+    def _place_bands(self) -> None:
+        colours = dict(zip(PHASES, theme.current().phases, strict=True))
+        self._bands.show_stretches([
+            (self.place_of(span.begin), self.place_of(span.end), QColor(colours[span.name])) for span in self._spans
+        ])  # fmt: skip
 
     def set_scales(self, log_x: bool | None = None, log_y: bool | None = None) -> None:
         """Change the axes; everything keeps its epoch."""
@@ -176,8 +175,7 @@ class TimePlot:
         item.getAxis("left").setLogMode(self.log_y)
         for name, data in self._data.items():
             self.put(name, *(data or (None, None)))
-        for band, span in zip(self._bands, self._spans, strict=False):
-            band.setRegion((self.place_of(span.begin), self.place_of(span.end)))
+        self._place_bands()
         self.show_epoch(self._epoch)
         self.fit()
 
@@ -200,8 +198,7 @@ class TimePlot:
             self._colour_dots(name)
         self.cursor.setPen(pen(look.accent, 1.5))
         self.cursor.setHoverPen(pen(look.accent, 3))
-        for band, colour in zip(self._bands, look.phases, strict=True):
-            band.setBrush(QColor(colour))
+        self._place_bands()
 
     def _point(self, at: Any) -> Any:
         box = self.widget.getViewBox()

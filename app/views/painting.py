@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from typing import Any, TypeVar, cast
 
@@ -16,7 +18,17 @@ from app import theme
 
 Floats = NDArray[np.float64]
 Kind = TypeVar("Kind")
+DrawAt = Callable[[QPainter, QPointF], None]
 _STEP = 0.05  # pixels, of a disc's radius
+
+
+@dataclass(frozen=True)
+class Stamps:
+    """Kinds of marks.  key : what they depend on     reach : pixels from the middle to the edges, across and down"""
+
+    key: Hashable
+    reach: tuple[float, float]
+    draws: tuple[DrawAt, ...] = field(compare=False)
 
 
 @cache
@@ -83,10 +95,7 @@ def draw_discs(
     fragments[:, 4:6] = side
     fragments[:, 6:8] = 1 / fine
     fragments[:, 9] = 1
-    smooth = QPainter.RenderHint.SmoothPixmapTransform
-    painter.setRenderHint(smooth, True)
-    painter.drawPixmapFragments(_first(fragments, QPainter.PixmapFragment), len(fragments), sheet)
-    painter.setRenderHint(smooth, False)
+    _draw_fragments(painter, fragments, sheet)
 
 
 @lru_cache(maxsize=32)
@@ -103,6 +112,54 @@ def _discs(colours: tuple[int, ...], radius: float, fine: float) -> tuple[QPixma
         painter.drawEllipse(QPointF(side * (place + 0.5), side / 2), radius * fine, radius * fine)
     painter.end()
     return sheet, side
+
+
+def draw_stamps(painter: QPainter, spots: Floats, which: Sequence[int], stamps: Stamps) -> None:
+    """Marks or names that come back again and again, each around its spot, the last on top.
+
+    spots : (n, 2) pixels     which : n places in `stamps.draws`
+    """
+    if not len(spots):
+        return
+    engine = painter.paintEngine()
+    if engine is None or engine.type() != QPaintEngine.Type.Raster:  # a page keeps them as shapes
+        for (x, y), kind in zip(spots.tolist(), which, strict=True):
+            stamps.draws[kind](painter, QPointF(x, y))
+        return
+    fine = max(1.0, math.ceil(4 * painter.deviceTransform().m11()) / 4)
+    sheet, width, height = _sheet(stamps, fine)
+    fragments = np.zeros((len(spots), 10))
+    fragments[:, :2] = spots
+    fragments[:, 2] = width * np.asarray(which)
+    fragments[:, 4:6] = width, height
+    fragments[:, 6:8] = 1 / fine
+    fragments[:, 9] = 1
+    _draw_fragments(painter, fragments, sheet)
+
+
+def _draw_fragments(painter: QPainter, fragments: Floats, sheet: QPixmap) -> None:
+    """fragments : (n, 10) x, y, left, top, width, height, two scales, rotation, opacity"""
+    smooth = QPainter.RenderHint.SmoothPixmapTransform
+    painter.setRenderHint(smooth, True)
+    painter.drawPixmapFragments(_first(fragments, QPainter.PixmapFragment), len(fragments), sheet)
+    painter.setRenderHint(smooth, False)
+
+
+@lru_cache(maxsize=32)
+def _sheet(stamps: Stamps, fine: float) -> tuple[QPixmap, int, int]:
+    """One stamp of each kind, side by side, and the pixels of one."""
+    width, height = (2 * math.ceil(reach * fine + 1) for reach in stamps.reach)
+    sheet = QPixmap(width * len(stamps.draws), height)
+    sheet.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(sheet)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+    for place, draw in enumerate(stamps.draws):
+        painter.resetTransform()
+        painter.translate(width * (place + 0.5), height / 2)
+        painter.scale(fine, fine)
+        draw(painter, QPointF(0, 0))
+    painter.end()
+    return sheet, width, height
 
 
 def _first(rows: Floats, kind: type[Kind]) -> Kind:

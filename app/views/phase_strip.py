@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from html import escape
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
 from app import theme
 from app.numbers import epoch_text
 from app.views.over_time import PHASES, Span, TimePlot
+from app.views.still import on_panel, stand_on_panel
 from engine.analysis.phases import HOLDS, Phases, Thresholds
 
 SHORT = {"memorisation": "memor.", "circuit formation": "circuit", "cleanup": "clean."}
@@ -66,6 +67,7 @@ class PhaseStrip(QWidget):
         self._font = QFont(self.font())
         self._font.setPixelSize(11)
         self.setFixedHeight(self.HEIGHT)
+        stand_on_panel(self)
         self.setAccessibleName("Phases of training")
         box = plot.widget.getViewBox()
         for changed in (box.sigXRangeChanged, box.sigResized):
@@ -114,7 +116,7 @@ class PhaseStrip(QWidget):
         return float(self._plot.widget.mapFromScene(at).x())
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        look, painter = theme.current(), QPainter(self)
+        look, painter = theme.current(), on_panel(self, event)
         painter.setFont(self._font)
         colours, end = dict(zip(PHASES, look.phases, strict=True)), 0.0
         for span, text, area in self.painted():

@@ -140,6 +140,7 @@ class RaceView(TracedView):
         self._lines: list[Any] = []  # of the keys and the selected frequency
         self._ranks.add("others", self._faint, 1)
         self._dots = pg.ScatterPlotItem(size=8)
+        self._dots.setCacheMode(self._dots.CacheMode.DeviceCoordinateCache)
         self._dots.setZValue(20)
         self._ranks.widget.addItem(self._dots, ignoreBounds=True)
         self._ranks.widget.getViewBox().sigResized.connect(lambda *_: self._tick_ranks())

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QPainter, QPaintEvent, QPalette
-from PySide6.QtWidgets import QLabel
-
 from app.numbers import epoch_text
 from app.session import Selection
 from app.tracing import Tracing
+from app.views.still import QuietLabel
 from engine.analysis.progress_curves import Pinned
 
 
-class Sentence(QLabel):
+class Sentence(QuietLabel):
     """A sentence, or its shorter form where there is no room."""
 
     def __init__(self) -> None:
@@ -26,15 +23,9 @@ class Sentence(QLabel):
         self._short = short
         self.setText(text)
 
-    def minimumSizeHint(self) -> QSize:
-        return QSize(40, super().minimumSizeHint().height())
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter, metrics = QPainter(self), self.fontMetrics()
-        text = self.text() if metrics.horizontalAdvance(self.text()) <= self.width() else self._short
-        text = metrics.elidedText(text, Qt.TextElideMode.ElideRight, self.width())
-        painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
-        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
+    def fitting(self) -> str:
+        fits = self.fontMetrics().horizontalAdvance(self.text()) <= self.width()
+        return self.text() if fits else self._short
 
 
 def keys_text(pinned: Pinned | None, keys: tuple[int, ...]) -> str:

@@ -15,7 +15,8 @@ from app.compute import Query
 from app.export import Table
 from app.session import Selection
 from app.views.base import Help, View, toggle
-from app.views.plots import Bars, dress, on_leave, pen, plot_widget, relabel
+from app.views.plots import Bars, dress, on_leave, pen, plot_widget, relabel, set_range
+from app.views.still import tip
 from engine.analysis.embedding import MATRICES, Spectrum, spectrum
 from engine.runfile import Run
 
@@ -101,7 +102,7 @@ class SpectrumView(View):
             self._sin.show_bars(k + 0.2, answer.sin, 0.4, light)
         else:
             self._cos.show_bars(k, answer.norm, 0.8, colours)
-            self._sin.show_bars([], [], 0.8, [])
+            self._sin.show_bars([], [], 0.8, ())
         heights = np.maximum(answer.cos, answer.sin) if split else answer.norm
         self._name(answer)
         self._fit(float(heights.max()) if len(heights) else 1.0, answer, selection)
@@ -155,7 +156,7 @@ class SpectrumView(View):
             about += f"\n{answer.no_basis} These are frequencies of the residues in their usual order."
         elif answer.generator is not None:
             about += f"\nk counts along the powers of {answer.generator}; another generator would permute the k."
-        self._title.setToolTip(about)
+        tip(self._title, about)
         units = f"character k of the units, generator {answer.generator}"
         relabel(self._plot, "left", f"norm in {answer.which}")
         relabel(self._plot, "bottom", "frequency k" if answer.generator is None else units)
@@ -167,8 +168,7 @@ class SpectrumView(View):
         if self._hold.isChecked():
             held = max(held, answer.limit * (1.0 if not self._split.isChecked() else _ONE_OF_TWO))
         self._top = (selection.run, answer.which, max(held, highest))
-        self._plot.setYRange(0, self._top[2] * 1.15 or 1, padding=0)
-        self._plot.setXRange(0.2, len(answer.cos) + 0.8, padding=0)
+        set_range(self._plot, (0.2, len(answer.cos) + 0.8), (0.0, self._top[2] * 1.15 or 1.0))
 
     def _name_strong(self, answer: Spectrum, heights: Any, selection: Selection) -> None:
         """Numbers over the key frequencies and the selected one."""
@@ -176,6 +176,8 @@ class SpectrumView(View):
         while len(self._labels) < len(named):
             self._labels.append(pg.TextItem(anchor=(0.5, 1)))
             self._labels[-1].said = None
+            text = self._labels[-1].textItem
+            text.setCacheMode(text.CacheMode.DeviceCoordinateCache)
             self._plot.addItem(self._labels[-1], ignoreBounds=True)
         crowd = 22 * (len(heights) + 0.6) / max(1.0, self._plot.getViewBox().width())  # a number takes 22 pixels
         for i, item in enumerate(self._labels):

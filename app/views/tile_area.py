@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +19,13 @@ _CTRL = Qt.KeyboardModifier.ControlModifier
 
 def fitting_size(counts: Sequence[int], room: QSize) -> int:
     """The largest tile with which groups of these sizes fit; where none does, one that can be seen."""
+    return _fitting(tuple(counts), room.width(), room.height())
+
+
+@lru_cache(maxsize=8)
+def _fitting(counts: tuple[int, ...], width: int, height: int) -> int:
     sizes = (size for size in SIZES if size <= FITTED)
-    return next((size for size in sizes if height_of(counts, room.width(), size) <= room.height()), SCROLLED)
+    return next((size for size in sizes if height_of(counts, width, size) <= height), SCROLLED)
 
 
 class WallArea(QScrollArea):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
-    QFont,
     QFontMetrics,
     QImage,
     QKeyEvent,
@@ -24,6 +24,8 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QApplication, QSizePolicy, QWidget
 
 from app import theme
+from app.views.painting import font
+from app.views.still import Still, on_panel, stand_on_panel
 
 GAP = 2  # pixels between tiles
 SIZES = (256, 208, 168, 136, 113, 96, 80, 72, 64, 60, 56, 52, 48, 44, *range(40, 10, -1))  # of a tile
@@ -78,12 +80,14 @@ class TileWall(QWidget):
         self._places: dict[int, QRect] = {}
         self._headers: list[QRect] = []
         self._sheets: list[_Sheet] = []
+        self._stills: list[Still] = []  # of the headers
         self._table: list[int] = []
         self._anchor: int | None = None  # where a range begins
         self._under: int | None = None
         self._pressed: QPoint | None = None
         self._band: QRect | None = None
         self.setMouseTracking(True)
+        stand_on_panel(self)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.restyle()
@@ -184,7 +188,7 @@ class TileWall(QWidget):
     # -- painting ------------------------------------------------------------------------------------------
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
+        painter = on_panel(self, event)
         seen = event.rect()
         for sheet in self._sheets:
             sheet.paint(painter, seen)
@@ -201,28 +205,34 @@ class TileWall(QWidget):
             painter.drawRect(self._band)
 
     def _paint_headers(self, painter: QPainter) -> None:
-        look, font = theme.current(), QFont(self.font())
-        font.setPixelSize(12)
-        painter.setFont(font)
+        while len(self._stills) < len(self._headers):
+            self._stills.append(Still())
+        for i, (place, group, still) in enumerate(zip(self._headers, self._groups, self._stills, strict=False)):
+            key = theme.current().name, group.title, group.colour.rgba(), group.lit, i == 0 and self._limit
+            painter.translate(place.topLeft())
+            still.paint(painter, place.size(), key, partial(self._paint_header, i))
+            painter.translate(-place.topLeft())
+
+    def _paint_header(self, i: int, painter: QPainter) -> None:
+        look, group, width = theme.current(), self._groups[i], self._headers[i].width()
+        painter.setFont(font(12))
         metrics = painter.fontMetrics()
-        for i, (place, group) in enumerate(zip(self._headers, self._groups, strict=True)):
-            painter.fillRect(QRect(place.x(), place.y() + 7, 9, 9), group.colour)
-            painter.setPen(QColor(look.text if group.lit else look.muted))
-            room = place.width() - 18 - (self._bar_room if i == 0 else 0)
-            text = metrics.elidedText(group.title, Qt.TextElideMode.ElideRight, room)
-            painter.drawText(place.adjusted(16, 0, 0, 0), Qt.AlignmentFlag.AlignVCenter, text)
-            if group.lit:
-                painter.setPen(QPen(group.colour, 2))
-                y = place.bottom() - 1
-                painter.drawLine(place.x() + 16, y, place.x() + 16 + metrics.horizontalAdvance(text), y)
-        if self._headers and self._bar_room:
+        painter.fillRect(QRect(0, 7, 9, 9), group.colour)
+        painter.setPen(QColor(look.text if group.lit else look.muted))
+        room = width - 18 - (self._bar_room if i == 0 else 0)
+        text = metrics.elidedText(group.title, Qt.TextElideMode.ElideRight, room)
+        painter.drawText(QRect(16, 0, width, HEADER), Qt.AlignmentFlag.AlignVCenter, text)
+        if group.lit:
+            painter.setPen(QPen(group.colour, 2))
+            painter.drawLine(16, HEADER - 2, 16 + metrics.horizontalAdvance(text), HEADER - 2)
+        if i == 0 and self._bar_room:
             self._paint_colour_bar(painter, metrics)
 
     def _paint_colour_bar(self, painter: QPainter, metrics: QFontMetrics) -> None:
         """At the right end of the first header: what is painted, 0, the colours, the limit."""
         painter.setPen(QColor(theme.current().muted))
         width = metrics.horizontalAdvance(self._limit)
-        x, line = self.width() - width - 2, self._headers[0]
+        x, line = self.width() - width - 2, QRect(0, 0, self.width(), HEADER)
         painter.drawText(QRect(x, line.y(), width + 2, HEADER), Qt.AlignmentFlag.AlignVCenter, self._limit)
         bar = QRect(x - 66, line.y() + 7, 60, 9)
         row = np.arange(256, dtype=np.uint8)[None].copy()

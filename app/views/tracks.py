@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QWidget
 
 from app.session import Session
 from app.views.over_time import Span, TimePlot
+from app.views.painting import font
 from app.views.plots import pen
+from app.views.still import on_panel, stand_on_panel
 
 Floats = NDArray[np.float64]
 
@@ -92,6 +94,7 @@ class EndNames(QWidget):
         self._plot = plot
         self._names: list[tuple[float, str, QColor]] = []
         self.setFixedWidth(self.WIDTH)
+        stand_on_panel(self)
         box = plot.getViewBox()
         for changed in (box.sigYRangeChanged, box.sigResized):
             changed.connect(lambda *_: self.update())
@@ -125,12 +128,9 @@ class EndNames(QWidget):
         return QSize(self.WIDTH, 40)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
+        painter = on_panel(self, event)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        font = QFont(self.font())
-        font.setPixelSize(12)
-        font.setWeight(QFont.Weight.DemiBold)
-        painter.setFont(font)
+        painter.setFont(font(12, bold=True))
         for y, place, text, colour in self.places():
             painter.setPen(pen(colour, 1))
             painter.drawPolyline([QPointF(0, y), QPointF(3, y), QPointF(9, place), QPointF(11, place)])

@@ -102,10 +102,12 @@ def test_that_every_pair_is_painted_as_it_is_answered(show: Show, qtbot: QtBot, 
 def test_that_the_legend_counts_what_the_engine_counts(show: Show, qtbot: QtBot, run: Run) -> None:
     view = show(run)
     for step in (0, 4, 9):
+        view._rest.setInterval(60_000)
         view.session.scrub(step)
         qtbot.waitUntil(lambda: not view.waiting)
         before = said(view)  # from the traces, before anything rests
         assert view._rest.isActive()
+        view._rest.start(0)
         settle(view, qtbot)
         scores = class_scores(pair_answers(run, step))
         assert said(view) == before
@@ -145,10 +147,10 @@ def test_that_a_click_selects_the_pair_and_a_second_one_lets_go(show: Show, run:
     view = show(run)
     view._map.clicked.emit(3, 8)
     assert view.session.selection.pair == (3, 8)
-    assert view._map._cell == (3, 8)
+    assert view._map.marked == (3, 8)
     view._map.clicked.emit(3, 8)
     assert view.session.selection.pair is None
-    assert view._map._cell is None
+    assert view._map.marked is None
 
 
 def test_that_unwrapped_axes_show_and_select_the_same_pairs(show: Show, qtbot: QtBot, run: Run) -> None:
@@ -163,9 +165,9 @@ def test_that_unwrapped_axes_show_and_select_the_same_pairs(show: Show, qtbot: Q
     assert view._map.plot.getPlotItem().getAxis("left").labelText == "3·a mod 11"
     view._map.clicked.emit(2, 7)
     assert view.session.selection.pair == (order[2], order[7])
-    assert view._map._cell == (2, 7)
+    assert view._map.marked == (2, 7)
     view._unwrap.setChecked(False)
-    assert view._map._cell == (order[2], order[7])
+    assert view._map.marked == (order[2], order[7])
 
 
 def test_that_the_pointer_reads_the_engines_numbers(show: Show, qtbot: QtBot, run: Run) -> None:

@@ -85,10 +85,10 @@ def test_that_a_pair_clicked_in_answers_is_the_pair_everywhere(
     clock = the(shown, "clock").answer
     assert (clock.pair, clock.answer) == ((3, 9), 1)
     assert clock.said == answer_map_of(run, shown, Ablation()).answer[3, 9]
-    assert answers._cell == (3, 9)
+    assert answers.marked == (3, 9)
     truth = neuron_report(run, run.n_checkpoints - 1, 0, 3).activation
     activation = the(shown, "neuron").content.findChildren(HeatMap)[0]
-    row, column = activation._cell or (-1, -1)
+    row, column = activation.marked or (-1, -1)
     activation_there = the(shown, "neuron").answer.report.activation[3, 9]
     assert activation_there == pytest.approx(truth[3, 9])
     assert 0 <= row < 11

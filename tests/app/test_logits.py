@@ -102,7 +102,7 @@ def test_that_clicks_select_the_frequency_and_a_second_one_clears_it(view: Logit
     show(view, qtbot, run)
     click(view._map.plot, 3, 3)
     qtbot.waitUntil(lambda: view.session.selection.frequency == 3)
-    assert view._map._cell == (3, 3)
+    assert view._map.marked == (3, 3)
     assert view._wash.getRegion() == (2.5, 3.5)
     assert np.array_equal(view._time.curves["named 2"][1], view._curves.coefficient[:, 2])  # type: ignore[union-attr]
     click(view._bars, 3, 0)
@@ -118,7 +118,7 @@ def test_that_clicks_select_the_frequency_and_a_second_one_clears_it(view: Logit
     settle(view, qtbot)
     view._map_clicked(7, 8)  # cos 4, sin 4
     assert view.session.selection.frequency == 4
-    assert view._map._cell == (7, 7)
+    assert view._map.marked == (7, 7)
 
 
 def test_that_a_click_over_time_takes_a_curve_or_goes_to_the_epoch(view: LogitsView, qtbot: QtBot, run: Run) -> None:
@@ -212,7 +212,7 @@ def test_that_without_keys_nothing_is_claimed(view: LogitsView, qtbot: QtBot, ru
     view.refresh(view.session.selection)
     assert view._subtitle.text() == "no key frequency yet"
     assert view._sentence.text() == ""
-    assert {colour.name() for _, colour in view._alpha._bars} == {theme.current().other_frequency}
+    assert {colour.name() for colour in view._alpha.colours} == {theme.current().other_frequency}
     assert not any(label.isVisible() for label in view._labels)
 
 

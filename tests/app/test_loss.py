@@ -325,7 +325,7 @@ def test_that_a_handle_moves_its_threshold_and_the_phases_follow(ruled: LossView
     assert after.circuit_end < before.circuit_end
     circuit = next(span for span, _, _ in ruled._strip.painted() if span.name == "circuit formation")
     assert circuit.end == after.circuit_end
-    assert ruled._plots.loss._bands[1].getRegion()[1] == ruled._plots.accuracy._bands[1].getRegion()[1] == circuit.end
+    assert [plot._bands.stretches[1][1] for plot in ruled._plots.plots.values()] == [circuit.end] * 2
     assert ruled._handles.lines["circuit"].value() == moved.circuit
     for said in (ruled._strip.toolTip(), ruled._panel.toolTip(), ruled.header._help):
         assert f"test accuracy holds {moved.circuit:g}" in said

@@ -148,7 +148,7 @@ def test_that_products_are_shown_in_characters_of_the_units(view: NeuronView, qt
         view._natural.setChecked(natural)
         view.session.select(pair=(0, 3))
         assert painted(view._page.map).shape == (side, side)
-        assert (view._page.map._cell is not None) == natural  # 0 is no unit
+        assert (view._page.map.marked is not None) == natural  # 0 is no unit
     wave = neuron_report(run, last, 0, alive).wave
     assert wave is not None
     assert said(view)["peak"] in (f"a · b = {wave.peak}", "several", "—")
@@ -209,7 +209,7 @@ def test_that_a_click_on_the_map_selects_the_pair_and_again_lets_it_go(
     order = view._order(answer)
     click(view._page.map.plot, 4, 7)  # column, row
     assert view.session.selection.pair == (order[7], order[4])
-    assert view._page.map._cell == (7, 4)
+    assert view._page.map.marked == (7, 4)
     label = int(pair_sets(run.config).labels[order[7] * 11 + order[4]])
     assert view._answer_line.isVisible()
     assert order[int(view._answer_line.value())] == label
