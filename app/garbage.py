@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import gc
 
-from PySide6.QtCore import QObject, QTimer
+from PySide6.QtCore import QObject, Qt, QTimer
+from PySide6.QtGui import QGuiApplication
 
 _PERIOD_MS = 200
+_BUILT_MS = 3000  # after the start: the window is there
 _THRESHOLDS = (2000, 10, 10)  # of new objects, of young collections, of middle collections
 
 
 class Collector(QObject):
-    """Collects by a timer from now on; what exists already is taken for permanent."""
+    """Collects by a timer from now on.
+
+    What exists at first, and what does when the window has been built, is taken for permanent: to look through all of
+    it takes a tenth of a second. What is old is looked through only while nobody drags.
+    """
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -25,9 +31,12 @@ class Collector(QObject):
         self._timer = QTimer(self)
         self._timer.timeout.connect(self.collect)
         self._timer.start(_PERIOD_MS)
+        QTimer.singleShot(_BUILT_MS, self, gc.freeze)
 
     def collect(self) -> None:
         """The oldest generation that is due."""
         due = [i for i, (count, most) in enumerate(zip(gc.get_count(), _THRESHOLDS, strict=True)) if count > most]
-        if due:
+        if due and QGuiApplication.mouseButtons() == Qt.MouseButton.NoButton:
             gc.collect(due[-1])
+        elif due:
+            gc.collect(0)
