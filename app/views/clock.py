@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QSpinBox, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
+from PySide6.QtGui import QPaintEvent, QPalette, QResizeEvent, QStaticText, QTextDocumentFragment
+from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QSpinBox, QToolButton, QVBoxLayout, QWidget
 
 from app.compute import Compute, Query
 from app.export import Table
 from app.session import Selection, Session
-from app.views.base import ElidedLabel, Help, View, label, toggle
+from app.views.base import Help, View, label, toggle
 from app.views.circles import keys_text, known_set
 from app.views.clock_canvas import ClockCanvas
 from app.views.clock_painting import Hit, Picture, percent
@@ -30,6 +30,7 @@ from app.views.clock_words import (
     verdict,
 )
 from app.views.plots import epoch_text
+from app.views.still import QuietLabel, on_panel, stand_on_panel, tip
 from engine.analysis.characters import NoBasis, characters
 from engine.analysis.clock import Clock, clock
 from engine.tasks import TASKS
@@ -164,10 +165,11 @@ class ClockView(View):
 
     def _tell_equation(self, answer: Clock, known: Clock | None, symbol: str, p: int) -> None:
         for box, value in zip((self._a, self._b), answer.pair, strict=True):
-            blocked = QSignalBlocker(box)
-            box.setMaximum(p - 1)
-            box.setValue(value)
-            blocked.unblock()
+            if (box.maximum(), box.value()) != (p - 1, value):
+                blocked = QSignalBlocker(box)
+                box.setMaximum(p - 1)
+                box.setValue(value)
+                blocked.unblock()
         self._operator.setText(operator_of(symbol))
         equals = "has no answer" if answer.answer is None else f"= {answer.answer}"
         self._equals = (equals, equals if answer.answer is None else f"{equals}  (mod {p})")
@@ -177,7 +179,7 @@ class ClockView(View):
     def _fit_equation(self) -> None:
         """The modulus where there is room."""
         self._answer.setText(self._equals[self._page.width() >= _WIDE])
-        self._answer.setToolTip(self._equals[1])
+        tip(self._answer, self._equals[1])
 
     def tables(self, answer: Clock, selection: Selection) -> list[Table]:
         dial = (self._known(selection) or answer).dial
@@ -279,30 +281,47 @@ class _Page(QWidget):
         self.resized.emit()
 
 
-class _Caption(QLabel):
-    """Plain words; all of them under the pointer."""
+class _Caption(QWidget):
+    """What the stage on show means, in as many lines as there is room for; nothing moves when the words change."""
 
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("clock.caption")
-        self.setWordWrap(True)
-        self.setTextFormat(Qt.TextFormat.RichText)
-        self.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+        self.setAccessibleName("What is shown")
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        stand_on_panel(self)
         self._words, self._short = Words(""), False
+        self._laid = QStaticText()
+        self._laid.setTextFormat(Qt.TextFormat.RichText)
+
+    def text(self) -> str:
+        """What is painted: rich text."""
+        return self._words.short if self._short else self._words.text
 
     def say(self, words: Words) -> None:
         self._words = words
-        self.setText(words.short if self._short else words.text)
-        self.setToolTip(words.text)
+        tip(self, words.text)
+        if self.text() != self._laid.text():
+            self._laid.setText(self.text())
+            self.setAccessibleDescription(QTextDocumentFragment.fromHtml(self.text()).toPlainText())
+            self.update()
 
     def fit(self, lines: int, short: bool) -> None:
         self._short = short
         self.setFixedHeight(lines * self.fontMetrics().lineSpacing() + 2)
         self.say(self._words)
 
+    def sizeHint(self) -> QSize:
+        return QSize(100, self.height())
 
-class _Fitting(ElidedLabel):
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = on_panel(self, event)
+        painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
+        self._laid.setTextWidth(self.width())
+        painter.drawStaticText(0, 0, self._laid)
+
+
+class _Fitting(QuietLabel):
     """Says as much as fits; all of it under the pointer."""
 
     _variants: Sequence[str] = ("",)
@@ -310,18 +329,16 @@ class _Fitting(ElidedLabel):
     def say(self, variants: Sequence[str]) -> None:
         """variants : the longest first"""
         self._variants = variants
-        self.setToolTip(variants[0])
-        self._fit()
+        tip(self, variants[0])
+        self.setText(self.fitting())
+
+    def fitting(self) -> str:
+        measure, room = self.fontMetrics(), self.width()
+        return next((text for text in self._variants if measure.horizontalAdvance(text) <= room), self._variants[-1])
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self._fit()
-
-    def _fit(self) -> None:
-        measure, room = self.fontMetrics(), self.width()
-        self.setText(
-            next((text for text in self._variants if measure.horizontalAdvance(text) <= room), self._variants[-1])
-        )
+        self.setText(self.fitting())
 
 
 def _operand(name: str) -> QSpinBox:

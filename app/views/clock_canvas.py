@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QWidget
 from app import theme
 from app.views.clock_painting import CENTRE, HAND, HEAD, Hit, Painting, Picture, Regions, regions, rim_radius, toward
 from app.views.painting import font
-from app.views.still import on_panel, stand_on_panel
+from app.views.still import Still, on_panel, stand_on_panel
 
 _GRIP = 12.0  # pixels around a tip that take hold of a hand
 
@@ -35,6 +35,7 @@ class ClockCanvas(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
         stand_on_panel(self)
+        self._still = Still()
         self._picture: Picture | None = None
         self._hit: Hit | None = None
         self._held: Hit | None = None
@@ -137,7 +138,7 @@ class ClockCanvas(QWidget):
             painter.setFont(font(13))
             painter.drawText(QRectF(self.rect()), CENTRE | Qt.TextFlag.TextWordWrap, picture.clock.no_clock)
         else:
-            Painting(painter, picture, picture.clock.dial, self.places(), self._hit).paint()
+            Painting(painter, picture, picture.clock.dial, self.places(), self._hit).paint(self._still, self.size())
         if self.hasFocus():
             painter.setOpacity(1)
             painter.setPen(QPen(QColor(theme.current().accent), 1))

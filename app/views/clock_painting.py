@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 
 from app import theme
 from app.views.painting import backed_text, draw_boxes, draw_discs, draw_lines, font, text_width
+from app.views.still import Still
 from engine.analysis.clock import Clock, Dial
 
 Floats = NDArray[np.float64]
@@ -144,8 +146,31 @@ class Painting:
     there: Regions
     hit: Hit | None
 
-    def paint(self) -> None:
+    def paint(self, still: Still, size: QSize) -> None:
+        """still : keeps what is the same at all checkpoints"""
         there, shown = self.there, self.picture.shown
+        still.paint(
+            self.painter, size, self._still_key(), lambda painter: replace(self, painter=painter)._paint_still()
+        )
+        for k, face in zip(shown, there.faces, strict=True):
+            self._own(k, face.center(), rim_radius(face), face.width() >= _ROOMY)
+        for k, row in zip(shown, there.rows, strict=True):
+            self._row(k, row)
+        self._total(there.total)
+        if there.legends:
+            self._explained()
+
+    def _still_key(self) -> Hashable:
+        """What the part that stands still depends on: the pair, not the checkpoint."""
+        p, d = self.picture, self.dial
+        keys = p.clock.keys, p.clock.pinned.final, p.shown, p.selected, p.symbol, p.stage
+        where = d.i, d.j, d.s, d.n, d.sign, d.generator, d.logit_limit, tuple(self._named)
+        return theme.current().name, keys, where, None if self.hit is None else self.hit.k
+
+    def _paint_still(self) -> None:
+        """Faces, hands, words, axes, the cosines themselves."""
+        there, shown = self.there, self.picture.shown
+        self.painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for k, face in zip(shown, there.faces, strict=True):
             self._face(k, face)
         if there.key.height():
@@ -154,8 +179,9 @@ class Painting:
             self._legends()
         self._columns()
         for k, row in zip(shown, there.rows, strict=True):
-            self._row(k, row)
-        self._total(there.total)
+            self._cosines(k, row)
+        self._stage(SUM)
+        self._axes(there.total, *self._scale(there.total))
 
     def _stage(self, stage: int) -> None:
         """What follows is part of a stage: what is not its turn stands back."""
@@ -197,8 +223,8 @@ class Painting:
         self._rim(k, centre, radius)
         self._wedges(k, centre, radius)
         self._hands(k, centre, radius, roomy)
-        self._own(k, centre, radius, roomy)
         if roomy:
+            self._name_hands(k, centre, radius)
             self._stage(READ)
             at = [
                 toward(centre, k * place % self.dial.n / self.dial.n, _TICK * radius + 7) for _, place, _ in self._named
@@ -297,6 +323,14 @@ class Painting:
         painter.setBrush(QColor(look.text))
         painter.drawEllipse(centre, 2.5, 2.5)
 
+    def _name_hands(self, k: int, centre: QPointF, radius: float) -> None:
+        """a and b, each on the side of its hand that is turned away from the other."""
+        turns = [k * place % self.dial.n / self.dial.n for place in (self.dial.i, self.dial.j)]
+        behind, reach = -1 if (turns[1] - turns[0]) % 1 < 0.5 else 1, 0.66 * radius
+        self._stage(EMBED)
+        for name, turn, side in zip("ab", turns, (behind, -behind), strict=True):
+            self._number_at(toward(centre, turn + side * 10 / (2 * math.pi * reach), reach), name)
+
     def _own(self, k: int, centre: QPointF, radius: float, roomy: bool) -> None:
         """What the model has where the tips of the hands are: rings for its tokens, a disc for its logits."""
         painter, look, dial = self.painter, theme.current(), self.dial
@@ -308,17 +342,10 @@ class Painting:
             painter.drawEllipse(_spot(centre, HAND * radius, up, right), 5.4, 5.4)
         self._stage(EMBED)
         size = 4.4 if roomy else 3.2
-        turns = [k * place % dial.n / dial.n for place in (dial.i, dial.j)]
-        behind = -1 if (turns[1] - turns[0]) % 1 < 0.5 else 1  # the names stand on the sides turned away
-        for (up, right), style, name, turn, side in zip(
-            dial.tokens[k - 1].tolist(), (_SOLID, _DOTTED), "ab", turns, (behind, -behind), strict=True
-        ):
+        for (up, right), style in zip(dial.tokens[k - 1].tolist(), (_SOLID, _DOTTED), strict=True):
             painter.setPen(QPen(QColor(look.text), 1.8, style))
             painter.setBrush(QColor(look.panel))
             painter.drawEllipse(_spot(centre, HAND * radius, up, right), size, size)
-            if roomy:
-                reach = 0.66 * radius
-                self._number_at(toward(centre, turn + side * 10 / (2 * math.pi * reach), reach), name)
 
     # -- words ---------------------------------------------------------------------------------------------
 
@@ -352,7 +379,7 @@ class Painting:
 
     def _legends(self) -> None:
         """What the rows and the sum show, over each."""
-        look, there, exact = theme.current(), self.there, self.picture.exact
+        look, there = theme.current(), self.there
         wide = there.total.width() + there.right - 2
         inside = "s − c" if self.dial.generator is not None else f"{self.picture.symbol} − c"
         cosine = f"cos 2πk({inside})/{self.dial.n}"
@@ -365,18 +392,24 @@ class Painting:
             self._text(line, _RIGHT, "α", look.muted, 12, False)
         self._stage(SUM)
         line = QRectF(there.left, there.total.top() - HEAD, wide, HEAD)
-        share = ""
-        if self.picture.clock.keys:
-            known = None if exact is None else exact.dial
-            share = f"explained: {PENDING if known is None else percent(known.explained)}"
         own = "the model’s logits for this pair, less their mean"
         texts = (f"their sum: bars; {own}: points", "sum: bars, model: points")
         if not self.picture.clock.keys:
             texts = (own, "the model’s logits")
-        room = wide - text_width(share, 12, bold=True) - 12
+        room = wide - text_width("explained: 100.0 %", 12, bold=True) - 12
         said = next((text for text in texts if text_width(text, 12) < room), texts[-1])
         self._text(line, _LEFT, said, look.muted, 12, False)
-        self._text(line, _RIGHT, share, look.text, 12, True)
+
+    def _explained(self) -> None:
+        """How much of the logits the sum is, over it."""
+        there, exact = self.there, self.picture.exact
+        if self.picture.clock.keys:
+            known = None if exact is None else exact.dial
+            share = f"explained: {PENDING if known is None else percent(known.explained)}"
+            wide = there.total.width() + there.right - 2
+            line = QRectF(there.left, there.total.top() - HEAD, wide, HEAD)
+            self._stage(SUM)
+            self._text(line, _RIGHT, share, theme.current().text, 12, True)
 
     # -- the outputs ---------------------------------------------------------------------------------------
 
@@ -394,26 +427,30 @@ class Painting:
                 self._stage(stage)
                 painter.fillRect(QRectF(x, top, wide, bottom - top), _faded(colour, 0.4))
 
-    def _row(self, k: int, row: QRectF) -> None:
-        """cos w_k(s − c) of every output."""
-        painter, look, dial, there = self.painter, theme.current(), self.dial, self.there
+    def _cosines(self, k: int, row: QRectF) -> None:
+        """cos w_k(s − c) of every output, and which k it is."""
+        painter, look, there = self.painter, theme.current(), self.there
         self._stage(READ)
         if k == self.picture.selected or (self.hit is not None and self.hit.k == k):
             wash = QRectF(0, row.top(), there.left + row.width() + there.right, row.height())
             painter.fillRect(wash, _faded(look.muted, 0.14))
-        colour, middle, reach = self._colour(k), row.center().y(), row.height() / 2 - 0.5
-        cosines = dial.cosines(k)
+        reach = row.height() / 2 - 0.5
+        self._bars(row, row.center().y(), reach * self.dial.cosines(k), _faded(self._colour(k), 0.27))
+        if row.height() >= _WORDS:
+            box = QRectF(0, row.top(), there.left - 6, row.height())
+            self._text(box, _RIGHT, str(k), self._colour(k), _row_size(row), True)
+
+    def _row(self, k: int, row: QRectF) -> None:
+        """The same times the model's α."""
+        dial, there, reach = self.dial, self.there, row.height() / 2 - 0.5
+        self._stage(READ)
         weight = max(-1.0, min(1.0, float(dial.coefficient[k - 1]) / (1.25 * dial.coefficient_limit)))
-        self._bars(row, middle, reach * cosines, _faded(colour, 0.27))
-        self._bars(row, middle, reach * weight * cosines, colour)
-        if row.height() < _WORDS:
-            return
-        size = 12 if row.height() >= 13 else 10
-        self._text(QRectF(0, row.top(), there.left - 6, row.height()), _RIGHT, str(k), colour, size, True)
-        known = None if self.picture.exact is None else self.picture.exact.dial
-        said = PENDING if known is None else signed(known.coefficient[k - 1])
-        box = QRectF(row.right(), row.top(), there.right - 2, row.height())
-        self._text(box, _RIGHT, said, look.muted, size, False)
+        self._bars(row, row.center().y(), reach * weight * dial.cosines(k), self._colour(k))
+        if row.height() >= _WORDS:
+            known = None if self.picture.exact is None else self.picture.exact.dial
+            said = PENDING if known is None else signed(known.coefficient[k - 1])
+            box = QRectF(row.right(), row.top(), there.right - 2, row.height())
+            self._text(box, _RIGHT, said, theme.current().muted, _row_size(row), False)
 
     def _bars(self, area: QRectF, middle: float, heights: Floats, colour: QColor) -> None:
         """A bar an output, up or down from a line."""
@@ -430,9 +467,7 @@ class Painting:
         """The sum of the weighted cosines, and the model's logits on the same axis."""
         painter, look, dial, clock = self.painter, theme.current(), self.dial, self.picture.clock
         self._stage(SUM)
-        limit = 1.12 * dial.logit_limit
-        middle, unit = area.center().y(), area.height() / 2 / limit
-        self._axes(area, middle, unit, limit)
+        middle, unit, limit = self._scale(area)
         if clock.keys:
             total = np.clip(dial.total(clock.keys), -limit, limit)
             self._bars(area, middle, unit * total, _faded(look.generalising, 0.75))
@@ -446,6 +481,11 @@ class Painting:
             top = self.there.rows[0].top() if self.there.rows else area.top()
             painter.setPen(QPen(QColor(look.muted), 1))
             painter.drawLine(QPointF(x, top), QPointF(x, area.bottom()))
+
+    def _scale(self, area: QRectF) -> tuple[float, float, float]:
+        """Pixel of zero, pixels a unit of the logits, and the largest that fits."""
+        limit = 1.12 * self.dial.logit_limit
+        return area.center().y(), area.height() / 2 / limit, limit
 
     def _axes(self, area: QRectF, middle: float, unit: float, limit: float) -> None:
         painter, look, dial = self.painter, theme.current(), self.dial
@@ -465,6 +505,11 @@ class Painting:
             box = QRectF(area.left() + (c + 0.5) * column - 18, below.top(), 36, below.height())
             if box.right() < room:
                 self._text(box, CENTRE, str(dial.elements[c]), look.muted, 11, False)
+
+
+def _row_size(row: QRectF) -> int:
+    """Of a row's words."""
+    return 12 if row.height() >= 13 else 10
 
 
 def _spot(centre: QPointF, unit: float, up: float, right: float) -> QPointF:
