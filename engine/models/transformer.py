@@ -70,15 +70,27 @@ def initial_weights(config: Config) -> Weights:
     return {name: tensor.contiguous() for name, tensor in w.items()}
 
 
-def forward(w: Weights, pairs: Tensor, config: Config, kept: dict[str, list[Tensor]] | None = None) -> Tensor:
+def forward(
+    w: Weights,
+    pairs: Tensor,
+    config: Config,
+    kept: dict[str, list[Tensor]] | None = None,
+    pattern: Tensor | None = None,
+) -> Tensor:
     """Logits at the last position.
 
-    pairs : (n, 2) tokens a, b
-    kept  : if given, receives per layer what the `=` position computes:
-            `scores`, `pattern` (n, n_heads, 3), `mlp_pre`, `mlp_post` (n, d_mlp)
-    ->      (n, d_vocab)
+    pairs   : (n, 2) tokens a, b
+    kept    : if given, receives per layer what the `=` position computes:
+              `scores`, `pattern` (n, n_heads, 3), `mlp_pre`, `mlp_post` (n, d_mlp)
+    pattern : (n, n_heads, 3) attention from `=` in place of the model's own; of a single layer only
+    ->        (n, d_vocab)
     """
-    resid = _only_layer(w, pairs, config, kept) if config.n_layers == 1 else _layers(w, pairs, config, kept)
+    if config.n_layers == 1:
+        resid = _only_layer(w, pairs, config, kept, pattern)
+    elif pattern is None:
+        resid = _layers(w, pairs, config, kept)
+    else:
+        raise ValueError("A pattern can be given to a model of one layer only.")
     return _norm(w, "ln_final", None, resid, config) @ w["W_U"]
 
 
@@ -105,7 +117,9 @@ def _layers(w: Weights, pairs: Tensor, config: Config, kept: dict[str, list[Tens
     return x[:, -1]
 
 
-def _only_layer(w: Weights, pairs: Tensor, config: Config, kept: dict[str, list[Tensor]] | None) -> Tensor:
+def _only_layer(
+    w: Weights, pairs: Tensor, config: Config, kept: dict[str, list[Tensor]] | None, given: Tensor | None
+) -> Tensor:
     """The same for one layer: the query is the same for every input, keys and values are per token.
 
     -> (n, d_model)
@@ -120,7 +134,7 @@ def _only_layer(w: Weights, pairs: Tensor, config: Config, kept: dict[str, list[
     token_scores = keys_in @ toward  # (2p + 1, head)
     rows = torch.stack([pairs[:, 0], pairs[:, 1] + p, torch.full_like(pairs[:, 0], 2 * p)], dim=1)
     scores = _lookup(token_scores, rows.reshape(-1)).reshape(n, N_CTX, heads).transpose(1, 2)
-    pattern = scores.softmax(-1)  # (n, head, key)
+    pattern = scores.softmax(-1) if given is None else given  # (n, head, key)
     values = torch.einsum("td,hde->the", keys_in, w["W_V"][0]).reshape(2 * p + 1, -1)
     seen = _lookup(values, rows.reshape(-1)).reshape(n, N_CTX, heads, -1)  # (n, key, head, d_head)
     z = (pattern.transpose(1, 2)[..., None] * seen).sum(1)  # (n, head, d_head)

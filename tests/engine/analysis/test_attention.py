@@ -9,10 +9,20 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine.analysis.attention import attention_fourier, attention_pattern, attention_scores, fit_patterns, shares
+from engine.analysis.attention import (
+    AttentionScores,
+    attention_fourier,
+    attention_pattern,
+    attention_scores,
+    cosine_pattern,
+    fit_patterns,
+    pattern_of,
+    shares,
+    value_shares,
+)
 from engine.analysis.characters import NoBasis, characters
 from engine.config import Config
-from engine.fourier import spectrum
+from engine.fourier import norm_by_frequency, spectrum
 from engine.models.transformer import shapes
 from engine.replay import activations
 from engine.runfile import Run
@@ -50,10 +60,28 @@ def test_that_scores_are_the_slow_ones(operation: str, p: int, random_run: Rando
 def test_that_the_first_layers_scores_make_its_pattern(changes: dict[str, object], random_run: RandomRun) -> None:
     run = random_run(small(p=6, **changes))
     scores, found = attention_scores(run, 0), attention_pattern(run, 0)
+    forwarded = activations(run, 0).pattern[0].reshape(6, 6, 2, 3)  # what the model itself computes
     for a in range(6):
         for b in range(6):
             odds = np.exp(np.stack([scores.to_a[:, a], scores.to_b[:, b], scores.to_equals], axis=1))
             assert found.pattern[:, a, b] == pytest.approx(odds / odds.sum(axis=1, keepdims=True), rel=1e-9)
+            assert found.pattern[:, a, b] == pytest.approx(forwarded[a, b], rel=1e-9)
+
+
+def test_that_scores_far_apart_still_make_a_pattern() -> None:
+    scores = AttentionScores(np.array([[0.0, 900.0]]), np.array([[899.0, -900.0]]), np.array([-2000.0]), True)
+    found = pattern_of(scores)[0]
+    assert found[0, 0].tolist() == pytest.approx([0, 1, 0])
+    assert found[0, 1].tolist() == pytest.approx([1, 0, 0])  # 0 against −900: no common largest score may eat it
+    assert found[1, 0].tolist() == pytest.approx([np.e / (1 + np.e), 1 / (1 + np.e), 0])
+    assert pattern_of(scores, slice(0, 1)).shape == (1, 2, 2, 3)
+
+
+def test_that_a_later_layers_pattern_can_be_drawn_in_float32(random_run: RandomRun) -> None:
+    run = random_run(small(p=6, n_layers=2))
+    exact, drawn = (attention_pattern(run, 0, 1, exact).pattern for exact in (True, False))
+    assert drawn == pytest.approx(exact, abs=1e-5)
+    assert attention_scores(run, 0, 1, False).to_a == pytest.approx(attention_scores(run, 0, 1).to_a, abs=1e-4)
 
 
 def test_that_a_later_layers_scores_are_means_and_say_so(random_run: RandomRun) -> None:
@@ -95,6 +123,16 @@ def test_that_the_coefficients_are_those_of_the_formula(operation: str, p: int, 
     assert found.share.sum(axis=1) == pytest.approx([1, 1])
 
 
+@pytest.mark.parametrize(("operation", "p"), CASES)
+def test_that_what_heads_write_is_shared_out_by_frequency(operation: str, p: int, random_run: RandomRun) -> None:
+    run = random_run(small(operation, p))
+    w, x = run.weights(0), characters(run.config)
+    found = value_shares(run, 0, x)
+    for h in range(2):
+        power = norm_by_frequency(w["W_E"][x.elements] @ w["W_V"][0, h] @ w["W_O"][0, h]) ** 2
+        assert found[h] == pytest.approx(power / power.sum(), abs=1e-12)
+
+
 def slow_share(to_a: NDArray[np.float64], to_b: NDArray[np.float64], k: int) -> float:
     """By least squares on explicit columns."""
     n = len(to_a)
@@ -126,7 +164,9 @@ def test_that_a_planted_pattern_is_found(n: int) -> None:
     for k in {1, n // 2}:
         phase = 0.0 if 2 * k == n else -2.5
         wave = 0.2 * (np.cos(2 * np.pi * k * i / n + phase) - np.cos(2 * np.pi * k * j / n + phase))
-        frequency, amplitude, angle, explained, by_frequency = fit_patterns((0.5 + wave)[None], (0.5 - wave)[None])
+        fit = fit_patterns((0.5 + wave)[None], (0.5 - wave)[None])
+        frequency, amplitude, angle, explained, by_frequency = fit
+        assert cosine_pattern(fit, 0, n) == pytest.approx(0.5 + wave, abs=1e-12)
         assert frequency.tolist() == [k]
         assert amplitude == pytest.approx([0.2])
         assert angle == pytest.approx([phase], abs=1e-9)
