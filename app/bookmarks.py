@@ -4,7 +4,7 @@ The file is `NAME.bookmarks.json` next to `NAME.h5`, UTF-8, version 1:
 
     {"format": "grokscope bookmarks", "version": 1, "run_id": "…", "bookmarks": [
       {"epoch": 9400, "created": "2026-03-01T10:20:30+01:00", "note": "it begins here", "brushes": {
-        "frequency": 35, "neurons": [[0, 12]], "pair": [3, 5], "pinned_keys": null,
+        "frequency": 35, "neurons": [[0, 12]], "head": [0, 2], "pair": [3, 5], "pinned_keys": null,
         "ablation": {"generalising": 1.0, "memorising": 1.0},
         "thresholds": {"memorised": 0.99, …}, "layout_epoch": null}}]}
 
@@ -100,6 +100,8 @@ def _words(name: str, value: Any, n_layers: int) -> list[str]:
     if name == "neurons":
         named = [f"neuron {i}" + (f" of layer {layer}" if n_layers > 1 else "") for layer, i in value]
         return named if len(named) <= 3 else [f"{named[0]} and {len(named) - 1} more"]
+    if name == "head":
+        return [f"head {value[1]}" + (f" of layer {value[0]}" if n_layers > 1 else "")]
     if name == "pair":
         return [f"pair {value[0]}, {value[1]}"]
     if name == "pinned_keys":

@@ -392,7 +392,7 @@ class CommandPalette(QWidget):
         self._edit = QLineEdit()
         self._edit.setObjectName("palette.text")
         self._edit.setAccessibleName("Find a command")
-        self._edit.setPlaceholderText("Find a command, or go to:  9400   k 35   neuron 12   pair 3, 5")
+        self._edit.setPlaceholderText("Find a command, or go to:  9400   k 35   neuron 12   head 2   pair 3, 5")
         self._model = _Rows(self)
         self._list = QListView()
         self._list.setObjectName("palette.list")

@@ -1,4 +1,4 @@
-"""Typed places: `9400`, `neuron 12`, `k 35`, `pair 3, 5`, `checkpoint 12`, as commands that go there."""
+"""Typed places: `9400`, `neuron 12`, `head 2`, `k 35`, `pair 3, 5`, `checkpoint 12`, as commands that go there."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from engine.tasks import TASKS
 _WORDS = {
     "epoch": "epoch", "e": "epoch", "neuron": "neuron", "n": "neuron", "frequency": "frequency",
     "freq": "frequency", "k": "frequency", "pair": "pair", "p": "pair", "checkpoint": "checkpoint", "c": "checkpoint",
+    "head": "head", "h": "head",
 }  # fmt: skip
 _NUMBER = r"[-−]?\d+(?:\.\d+)?"
 _PLACE = re.compile(rf"([a-z]*)[\s=:#]*({_NUMBER}(?:\s*(?:[\s,;+/]|of\s+layer)\s*{_NUMBER})*)?")
@@ -21,7 +22,7 @@ _THOUSANDS = re.compile(r"\d{1,3}(?:[\s,]\d{3})+")
 
 
 def interpret_selection(session: Session, text: str) -> list[Command]:
-    """What a text with numbers may mean: an epoch, a checkpoint, a neuron, a frequency k or a pair a, b.
+    """What a text with numbers may mean: an epoch, a checkpoint, a neuron, a head, a frequency k or a pair.
 
     A bare number is an epoch first, two are a pair. What the run does not have is told, with what it has, in a
     command that cannot be run.
@@ -40,7 +41,7 @@ def interpret_selection(session: Session, text: str) -> list[Command]:
     one = [float(re.sub(r"\D", "", rest))] if whole else numbers
     if word:
         kind = _WORDS[word]
-        return [_GO[kind](session, run, numbers if kind in ("pair", "neuron") else one)]
+        return [_GO[kind](session, run, numbers if kind in ("pair", "neuron", "head") else one)]
     if len(numbers) == 1:
         others = [_GO[kind](session, run, numbers) for kind in ("frequency", "neuron", "checkpoint")]
         return [_epoch(session, run, numbers), *(command for command in others if command.enabled)]
@@ -89,6 +90,19 @@ def _neuron(session: Session, run: Run, numbers: Sequence[float]) -> Command:
     return Command(named, lambda: session.select(neurons=(who,)))
 
 
+def _head(session: Session, run: Run, numbers: Sequence[float]) -> Command:
+    """Of the first layer, whose scores have frequencies, unless another is named."""
+    layers, heads = run.config.n_layers, run.config.n_heads
+    layer = numbers[1] if len(numbers) == 2 and layers > 1 else 0.0
+    given = numbers[:1] if layers > 1 else numbers
+    if not (_is_one_of(given, 0, heads - 1) and _is_one_of([layer], 0, layers - 1)):
+        more = f", of layer 0 to {layers - 1}" if layers > 1 else ""
+        return _refused(f"Head: from 0 to {heads - 1}{more}")
+    who = (int(layer), int(given[0]))
+    named = f"Select head {who[1]}" + (f" of layer {who[0]}" if layers > 1 else "")
+    return Command(named, lambda: session.select(head=who))
+
+
 def _frequency(session: Session, run: Run, numbers: Sequence[float]) -> Command:
     last = run.config.p // 2
     if not _is_one_of(numbers, 1, last):
@@ -108,5 +122,6 @@ def _pair(session: Session, run: Run, numbers: Sequence[float]) -> Command:
 
 
 _GO: dict[str, Callable[[Session, Run, Sequence[float]], Command]] = {
-    "epoch": _epoch, "checkpoint": _checkpoint, "neuron": _neuron, "frequency": _frequency, "pair": _pair,
+    "epoch": _epoch, "checkpoint": _checkpoint, "neuron": _neuron, "head": _head, "frequency": _frequency,
+    "pair": _pair,
 }  # fmt: skip

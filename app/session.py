@@ -14,7 +14,8 @@ from engine.analysis.phases import Thresholds
 from engine.runfile import Run
 
 NeuronId = tuple[int, int]  # (layer, index)
-BRUSHES = ("frequency", "neurons", "pair", "pinned_keys", "ablation", "thresholds", "layout_epoch")
+HeadId = tuple[int, int]  # (layer, index)
+BRUSHES = ("frequency", "neurons", "head", "pair", "pinned_keys", "ablation", "thresholds", "layout_epoch")
 """What a person chose to look at, apart from the epoch: undone, redone and bookmarked."""
 WHOLE, THE_RULE = Ablation(), Thresholds()
 _DRAGGED = frozenset({"step", "ablation", "thresholds"})  # what a finger changes many times in one gesture
@@ -26,7 +27,7 @@ _REMEMBERED = 200
 class Selection:
     """step : index of the checkpoint on show; the epoch is its label
     following : keep to the newest checkpoint while the run grows
-    frequency, neurons, pair : brushes; the first neuron is the one on show; pair is (a, b)
+    frequency, neurons, head, pair : brushes; the first neuron is the one on show; pair is (a, b)
     pinned_keys : key frequencies chosen by hand; None: the run's own (science 2.13)
     ablation : what is turned down in the model on show
     thresholds : the rule of the phases
@@ -40,6 +41,7 @@ class Selection:
     following: bool = True
     frequency: int | None = None
     neurons: tuple[NeuronId, ...] = ()
+    head: HeadId | None = None
     pair: tuple[int, int] | None = None
     pinned_keys: tuple[int, ...] | None = None
     ablation: Ablation = WHOLE
@@ -187,8 +189,11 @@ def _clamped(s: Selection) -> Selection:
     step = max(0, min(s.step, s.n_checkpoints - 1))
     frequency = s.frequency if s.frequency is not None and 1 <= s.frequency <= config.p // 2 else None
     neurons = tuple((la, i) for la, i in s.neurons if 0 <= la < config.n_layers and 0 <= i < config.d_mlp)
+    head = s.head
+    if head is not None and not (0 <= head[0] < config.n_layers and 0 <= head[1] < config.n_heads):
+        head = None
     pair = s.pair if s.pair is not None and all(0 <= x < config.p for x in s.pair) else None
     keys = s.pinned_keys
     if keys is not None:
         keys = tuple(sorted({k for k in keys if 1 <= k <= config.p // 2})) or None
-    return replace(s, step=step, frequency=frequency, neurons=neurons, pair=pair, pinned_keys=keys)
+    return replace(s, step=step, frequency=frequency, neurons=neurons, head=head, pair=pair, pinned_keys=keys)

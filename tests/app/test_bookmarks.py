@@ -24,7 +24,7 @@ from engine.analysis.phases import Thresholds
 from engine.runfile import Run
 
 BRUSHED = {
-    "frequency": 3, "neurons": ((0, 5), (0, 7)), "pair": (2, 9), "pinned_keys": (1, 4),
+    "frequency": 3, "neurons": ((0, 5), (0, 7)), "head": (0, 1), "pair": (2, 9), "pinned_keys": (1, 4),
     "ablation": Ablation(0.5, 0.0), "thresholds": Thresholds(circuit=0.6), "layout_epoch": 60,
 }  # fmt: skip
 
@@ -79,6 +79,7 @@ def test_that_the_file_is_what_its_description_says(own: Run, mark: Bookmark) ->
     entry = whole["bookmarks"][0]
     assert (entry["epoch"], entry["note"]) == (mark.epoch, "φ begins to turn\nhere")
     assert entry["brushes"]["neurons"] == [[0, 5], [0, 7]]
+    assert entry["brushes"]["head"] == [0, 1]
     assert entry["brushes"]["ablation"] == {"generalising": 0.5, "memorising": 0.0}
     assert set(entry["brushes"]) == set(BRUSHES)
 
@@ -86,9 +87,10 @@ def test_that_the_file_is_what_its_description_says(own: Run, mark: Bookmark) ->
 def test_that_a_brush_the_file_does_not_name_is_at_its_default(own: Run, mark: Bookmark) -> None:
     Bookmarks(own).add(mark)
     whole = json.loads(file_of(own).read_text(encoding="utf-8"))
-    del whole["bookmarks"][0]["brushes"]["pair"]
+    for name in ("pair", "head"):  # `head` came later than the first files
+        del whole["bookmarks"][0]["brushes"][name]
     file_of(own).write_text(json.dumps(whole), encoding="utf-8")
-    assert Bookmarks(own)[0].selected == BRUSHED | {"pair": None}
+    assert Bookmarks(own)[0].selected == BRUSHED | {"pair": None, "head": None}
 
 
 def test_that_bookmarks_stand_by_epoch_and_the_same_place_is_kept_once(own: Run, session: Session) -> None:
@@ -294,11 +296,13 @@ def test_that_an_id_that_is_a_path_stays_in_the_folder(own: Run, data_folder: Pa
 
 def test_that_chips_say_what_is_selected(mark: Bookmark, session: Session) -> None:
     assert places.chips(mark, 1) == [
-        "k = 3", "neuron 5", "neuron 7", "pair 2, 9", "keys 1, 4", "g = 0.5, m = 0", "own thresholds",
+        "k = 3", "neuron 5", "neuron 7", "head 1", "pair 2, 9", "keys 1, 4", "g = 0.5, m = 0", "own thresholds",
         "layout of epoch 60",
     ]  # fmt: skip
     many = replace(session.selection, **Selection().brushes() | {"neurons": tuple((1, i) for i in range(9))})
     assert places.chips(Bookmark.of(many), 2) == ["neuron 0 of layer 1 and 8 more"]
+    deep = replace(session.selection, **Selection().brushes() | {"head": (1, 2)})
+    assert places.chips(Bookmark.of(deep), 2) == ["head 2 of layer 1"]
     assert places.chips(Bookmark.of(replace(session.selection, **Selection().brushes())), 1) == []
 
 
@@ -306,8 +310,8 @@ def test_that_markdown_holds_every_bookmark_and_no_accident(own: Run, mark: Book
     text = places.markdown(own, [replace(mark, note="a *star*\n# no title")])
     assert text.splitlines() == [
         "# Bookmarks of mine.h5", "", f"Run `{own.id}`.", "",
-        f"- **Epoch {mark.epoch}** · k = 3 · neuron 5 · neuron 7 · pair 2, 9 · keys 1, 4 · g = 0.5, m = 0"
-        r" · own thresholds · layout of epoch 60: a \*star\* \# no title",
+        f"- **Epoch {mark.epoch}** · k = 3 · neuron 5 · neuron 7 · head 1 · pair 2, 9 · keys 1, 4 · g = 0.5"
+        r", m = 0 · own thresholds · layout of epoch 60: a \*star\* \# no title",
     ]  # fmt: skip
 
 
@@ -507,7 +511,7 @@ def test_that_everything_on_a_card_has_its_place(
     assert isinstance(card, Card)
     lay = card.layout(view.model().index(0, 0), width)
     boxes = [lay.epoch, *(place for place, _ in lay.chips), lay.note, lay.pencil, lay.bin]
-    assert len(lay.chips) == 8
+    assert len(lay.chips) == 9
     for i, box in enumerate(boxes):
         assert box.left() >= 0
         assert box.right() < width
@@ -618,7 +622,7 @@ def test_that_screen_readers_hear_what_a_bookmark_is(panel: BookmarksPanel, host
     panel._fill()
     assert listed(panel).accessibleName()
     spoken = listed(panel).model().index(0, 0).data(Qt.ItemDataRole.AccessibleTextRole)
-    assert spoken.startswith("Epoch 20, k = 3, neuron 5, neuron 7, pair 2, 9")
+    assert spoken.startswith("Epoch 20, k = 3, neuron 5, neuron 7, head 1, pair 2, 9")
     assert "φ begins" in spoken
     for name in ("bookmarks.add", "bookmarks.undo"):
         assert child(panel, QPushButton, name).accessibleName()

@@ -149,6 +149,12 @@ def test_that_a_neuron_is_selected(session: Session, text: str) -> None:
     assert session.selection.neurons == ((0, 12),)
 
 
+@pytest.mark.parametrize("text", ["head 1", "h 1", "Head 1"])
+def test_that_a_head_is_selected(session: Session, text: str) -> None:
+    run_first(session, text)
+    assert session.selection.head == (0, 1)
+
+
 @pytest.mark.parametrize("text", ["3 5", "3,5", "3, 5", "3 + 5", "pair 3,5", "pair 3 5", "p 3 5"])
 def test_that_a_pair_is_selected(session: Session, text: str) -> None:
     run_first(session, text)
@@ -179,6 +185,9 @@ WRONG = {
     "neuron 1.5": "Neuron: from 0 to 23",
     "neuron": "Neuron: from 0 to 23",
     "neuron 3 1": "Neuron: from 0 to 23",
+    "head 2": "Head: from 0 to 1",
+    "head": "Head: from 0 to 1",
+    "head 1 0": "Head: from 0 to 1",
     "k 0": "Frequency k: from 1 to 5",
     "k 6": "Frequency k: from 1 to 5",
     "pair 3 11": "Pair a, b: a and b from 0 to 10",
@@ -218,6 +227,11 @@ def test_that_a_layer_can_be_named_and_is_the_last_one_otherwise(session: Sessio
     run_first(session, "neuron 12 of layer 0")
     assert session.selection.neurons == ((0, 12),)
     assert interpret_selection(session, "neuron 12/2")[0].text == "Neuron: from 0 to 23, of layer 0 to 1"
+    run_first(session, "head 1")  # the first layer is the one whose scores have frequencies
+    assert session.selection.head == (0, 1)
+    run_first(session, "head 1 of layer 1")
+    assert session.selection.head == (1, 1)
+    assert interpret_selection(session, "head 1/2")[0].text == "Head: from 0 to 1, of layer 0 to 1"
 
 
 def test_that_division_has_no_pair_with_zero(session: Session, run: Run) -> None:

@@ -125,6 +125,11 @@ def test_that_impossible_brushes_are_dropped(run: Run) -> None:
     assert session.selection.pinned_keys == (2,)
     session.select(pinned_keys=(77,))
     assert session.selection.pinned_keys is None
+    session.select(head=(0, 1))
+    assert session.selection.head == (0, 1)
+    for nowhere in ((0, 2), (1, 0), (0, -1), (-1, 0)):
+        session.select(head=nowhere)
+        assert session.selection.head is None
 
 
 def test_that_an_epoch_leads_to_the_nearest_checkpoint(run: Run) -> None:
