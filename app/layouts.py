@@ -63,7 +63,7 @@ LAYOUTS = (
         Row((
             Column(("loss", Tabs(("spectrum", "race", "weights"))), (52, 48)),
             Column(("neurons", Tabs(("circles", "clock"))), (60, 40)),
-            Column(("neuron", Tabs(("logits", "answers", "solutions"))), (56, 44)),
+            Column(("neuron", Tabs(("logits", "attention", "answers", "solutions"))), (56, 44)),
         ), (34, 34, 32)),
     ),
     Layout(

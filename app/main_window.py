@@ -48,7 +48,7 @@ from engine.runfile import Run, RunError
 DEMONSTRATION = RESOURCES / "demonstration.h5"
 RECENT = 8
 REDUCED = "A bundled run: its weights are rounded to float16, which moves recomputed losses by about 0.1 %."
-_LAYOUT_VERSION = 2
+_LAYOUT_VERSION = 3
 FIRST_LAYOUT = "Teach"
 _PAUSE_MS = 30  # without a new selection, before what may be wanted next is computed
 _KEPT = ("thresholds", "pinned_keys", "layout_epoch")  # not cleared with the brushes: they are rules

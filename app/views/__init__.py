@@ -1,6 +1,7 @@
 """The only registry of views."""
 
 from app.views.answers import AnswersView
+from app.views.attention import AttentionView
 from app.views.base import View
 from app.views.circles import CirclesView
 from app.views.clock import ClockView
@@ -15,6 +16,6 @@ from app.views.spectrum import SpectrumView
 from app.views.weights import WeightsView
 
 VIEWS: list[type[View]] = [
-    LossView, SpectrumView, RaceView, NeuronsView, NeuronView, AnswersView, LogitsView, WeightsView, SolutionsView,
-    CirclesView, ClockView, PaperView,
+    LossView, SpectrumView, RaceView, NeuronsView, NeuronView, AnswersView, LogitsView, AttentionView, WeightsView,
+    SolutionsView, CirclesView, ClockView, PaperView,
 ]  # fmt: skip

@@ -35,7 +35,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 TARGETS = ("a", "b", "=")
 LATER_LAYER = "In a later layer a score depends on both operands: there is no C_j of one token."
-_SAMPLES = 9  # checkpoints that an axis over the whole run is taken from
+_SAMPLES = 21  # checkpoints that an axis over the whole run is taken from
 
 
 @dataclass(frozen=True, eq=False)

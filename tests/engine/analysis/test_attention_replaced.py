@@ -108,7 +108,7 @@ def test_that_what_cannot_be_replaced_says_why(random_run: RandomRun) -> None:
 
 
 def test_that_the_authors_model_is_the_published_one_and_no_line(authors_run: Run) -> None:
-    """Its heads attend in near steps: of all models it has most to lose by a line."""
+    """Its heads attend in near steps, which a line is not."""
     own, line = replaced(authors_run, 0, OWN), replaced(authors_run, 0, LINE)
     assert own.loss == pytest.approx(2.888053e-03, rel=1e-5)
     assert own.accuracy == pytest.approx(0.999452, abs=1e-6)

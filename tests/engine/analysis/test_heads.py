@@ -135,7 +135,7 @@ def test_that_order_and_limits_are_the_layouts_and_stand_still() -> None:
     assert first.settled.tolist() == last.settled.tolist() == last.frequency.tolist()
     for name in ("equals_limit", "score_limit", "coefficient_limit"):
         assert getattr(first, name) == getattr(last, name)
-    looked_at = np.linspace(0, 29, 9).astype(int).tolist()
+    looked_at = np.linspace(0, 29, 21).astype(int).tolist()
     highest = max(float(np.abs(attention_fourier(run, step).coefficient[:, 1:]).max()) for step in looked_at)
     assert first.coefficient_limit == pytest.approx(highest)
     assert first.equals_limit == pytest.approx(attention_pattern(run, 29).pattern[..., 2].max())
