@@ -1,6 +1,6 @@
 """The figures of the paper by their names, on any run: composed as printed, for the screen and for a paper.
 
-Figures 1 to 7 and Table 1 of "Progress measures for grokking via mechanistic interpretability" (ICLR 2023).
+Figures 1 to 8 and Tables 1 and 2 of "Progress measures for grokking via mechanistic interpretability" (ICLR 2023).
 `paper_figure` computes, `picture` paints for the screen, `export` writes PNG, SVG or PDF of an exact width, its type
 in true points, the caption beside it as text and the numbers as CSV.
 """
@@ -22,9 +22,10 @@ from xml.sax.saxutils import escape, unescape
 import numpy as np
 from numpy.typing import NDArray
 
+from app import paper_data, paper_figures, paper_heads
 from app.export import ExportError, Table, write_csv, write_whole
-from app.paper_data import CONTENTS, Ask, keys_said, pinned, run_said
-from app.paper_figures import DRAWINGS, FAMILY, MM, Sheet, settings
+from app.paper_data import Ask, keys_said, pinned, run_said
+from app.paper_figures import FAMILY, MM, Sheet, settings
 from engine.analysis.phases import Thresholds
 from engine.analysis.progress_curves import Pinned
 from engine.runfile import Run
@@ -33,7 +34,16 @@ from engine.traces import Traces, measure_all
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_KIND = {"Figure": 0, "Table": 1}
+CONTENTS = dict(
+    sorted(
+        {**paper_data.CONTENTS, **paper_heads.CONTENTS}.items(),
+        key=lambda item: (_KIND[item[0].split()[0]], item[0]),
+    )
+)
+DRAWINGS = {**paper_figures.DRAWINGS, **paper_heads.DRAWINGS}
 NAMES = tuple(CONTENTS)
+_AS_LONG_AS_ITS_ROWS = ("Figure 8", "Table 1", "Table 2")  # what is drawn decides the height
 WIDTHS, TYPES = (60.0, 400.0), (5.0, 14.0)  # millimetres, points
 WIDTH_MM, TYPE_PT = 140.0, 8.0
 FORMATS = (".pdf", ".svg", ".png")
@@ -47,7 +57,8 @@ _drawing = threading.Lock()  # matplotlib's settings belong to the whole process
 class PaperFigure:
     """One figure of the paper on a run.
 
-    name : Figure 1 … Figure 7, Table 1      caption : what is plotted, definitions, keys and their epoch, split, run
+    name : Figure 1 … Figure 8, Table 1, Table 2
+    caption : what is plotted, definitions, keys and their epoch, split, run
     tables : every number drawn      data : what is drawn (`app.paper_data`)      keys : whose colours it wears
     """
 
@@ -74,7 +85,7 @@ def paper_figure(
     revision: int = 0,
     thresholds: Thresholds | None = None,
 ) -> PaperFigure:
-    """A figure at a checkpoint of a run of which n checkpoints count (paper, fig. 1 to 7, table 1).
+    """A figure at a checkpoint of a run of which n checkpoints count (paper, fig. 1 to 8, tables 1 and 2).
 
     keys : None: the run's own (science 2.13)     others : see `Ask`
     """
@@ -118,7 +129,7 @@ def page(figure: PaperFigure, width_mm: float, type_pt: float, vector: bool) -> 
 def expected_ratio(name: str, width_mm: float, type_pt: float) -> float | None:
     """Height over width of a figure's page; None where it depends on what is drawn."""
     width = width_mm * MM
-    return None if name == "Table 1" else DRAWINGS[name].height(width, type_pt, None) / width
+    return None if name in _AS_LONG_AS_ITS_ROWS else DRAWINGS[name].height(width, type_pt, None) / width
 
 
 def picture(figure: PaperFigure, width_mm: float, type_pt: float, pixels: int) -> NDArray[np.uint8]:
@@ -244,7 +255,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--figure",
         required=True,
-        choices=("1", "2", "3", "4", "5", "6", "7", "table1"),
+        choices=tuple(name.replace("Figure ", "").replace("Table ", "table") for name in NAMES),
         help="which one of the paper's",
     )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="ends in .pdf, .svg or .png")
@@ -289,7 +300,8 @@ def write(options: argparse.Namespace) -> int:
     if pair is not None and len(pair) != 2:
         raise ConfigError(f"--pair {options.pair}: must be two residues such as 3,5.")
     known = pinned(run, n, None if chosen is None else tuple(sorted(set(chosen))), run.status().state == "finished")
-    name = "Table 1" if options.figure == "table1" else f"Figure {options.figure}"
+    table = options.figure.removeprefix("table")
+    name = f"Table {table}" if table != options.figure else f"Figure {options.figure}"
     traces = _measured(run, known) if name in OVER_TRAINING else None
     try:
         made = paper_figure(

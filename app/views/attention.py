@@ -97,7 +97,7 @@ class AttentionView(TracedView):
         self._lives_timer = QTimer(self)
         self._lives_timer.setSingleShot(True)
         self._lives_timer.timeout.connect(self._draw_lives)
-        self._lives.changed.connect(lambda: self._lives_timer.isActive() or self._lives_timer.start(_LIVES_MS))
+        self._lives.changed.connect(self._lives_changed)
         page.arranged.connect(self._option_changed)
         for teller in (page.tiles, page.table, page.strip):
             teller.head_clicked.connect(self._choose_head)
@@ -297,6 +297,14 @@ class AttentionView(TracedView):
         page.losses.setToolTip(page.losses.text())
         if page.table.isVisibleTo(page):
             page.table.show_rows(rows(x, self._colour), head)
+
+    def _lives_changed(self) -> None:
+        """All of them at once; parts now and then."""
+        if self._lives.complete:
+            self._lives_timer.stop()
+            self._draw_lives()
+        elif not self._lives_timer.isActive():
+            self._lives_timer.start(_LIVES_MS)
 
     def _draw_lives(self) -> None:
         selection, page = self.session.selection, self._page

@@ -25,6 +25,7 @@ _BAR_FROM = 212  # of the maps' width, from which a colour bar stands beside the
 _LOWER_FROM, _LOWER_WIDE = 350, 500  # of the body, from which spectrum and table stand below the maps
 _ALL_FROM = 380  # of height, from which the strip is of all heads
 _TILES = 0.3  # of the width, at least
+_LOWER = 180  # of height, from which the strip takes more
 _TABLE, _SPECTRUM = 452, 220  # of width: all columns, and the least of the spectrum
 
 
@@ -110,6 +111,9 @@ class AttentionPage(QWidget):
         lower = self._lower_height(body, width)
         upper = min(body - lower - _GAP, self._ideal(width)) if lower else body - _CHOICE
         lower = body - upper - _GAP if lower else 0
+        if self.has_lives and self.n_heads > 1 and strip > HeadStrip.ALONE:  # what nothing else needs
+            spare = min(max(0, lower - _LOWER), self.n_heads * (HeadStrip.TALL - HeadStrip.LOW))
+            strip, lower = strip + spare, lower - spare
         self.choices.setVisible(not lower)
         self.choices.setGeometry(0, top + upper + 2, width, _CHOICE - 2)
         panel = "map" if lower else next(key for key in PANELS if self.choice[key].isChecked())

@@ -17,7 +17,7 @@ from app.numbers import epoch_text
 from engine.analysis.heads import HeadLives
 
 Ints = NDArray[np.int64]
-BAND, GAP, LABEL, LEFT = 22, 3, 15, 16  # pixels
+GAP, LABEL, LEFT = 3, 15, 16  # pixels
 _ALONE = 28  # of the band where there is only one
 
 
@@ -49,9 +49,10 @@ class HeadStrip(QWidget):
     @staticmethod
     def needed(n: int) -> int:
         """Pixels of height for all of n heads."""
-        return n * (BAND + GAP) + LABEL
+        return n * (HeadStrip.LOW + GAP) + LABEL
 
-    ALONE = _ALONE + LABEL
+    ALONE = _ALONE + LABEL  # pixels of height of one head
+    LOW, TALL = 22, 44  # of a band among several, at least and at most
 
     def show_lives(
         self, lives: HeadLives, trouble: str, epochs: Ints, heads: int, shown: int, step: int,
@@ -72,7 +73,7 @@ class HeadStrip(QWidget):
     def band_of(self, head: int) -> QRectF:
         """Where a head's bars stand."""
         heads = self.heads
-        high = BAND if len(heads) > 1 else self.height() - LABEL - GAP
+        high = (self.height() - LABEL) / len(heads) - GAP
         left, right = self._ends()
         return QRectF(left, heads.index(head) * (high + GAP), right - left, high)
 

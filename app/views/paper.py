@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QElapsedTimer, QSize, QStandardPaths, Qt, Signal
+from PySide6.QtCore import QElapsedTimer, QSignalBlocker, QSize, QStandardPaths, Qt, Signal
 from PySide6.QtGui import QColor, QGuiApplication, QImage, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QComboBox,
@@ -26,6 +26,7 @@ from app.compute import Answer, Compute, Query
 from app.export import ExportError, Table
 from app.numbers import epoch_text
 from app.paper import (
+    CONTENTS,
     DPI,
     NAMES,
     OVER_TRAINING,
@@ -40,7 +41,6 @@ from app.paper import (
     paper_page,
     picture,
 )
-from app.paper_data import CONTENTS
 from app.session import Selection, Session
 from app.theme import SPACE
 from app.views.base import ElidedLabel, Help, View, label
@@ -49,6 +49,11 @@ from engine.runfile import Run
 _GRAIN = 16  # pixels: the page's width is a multiple, so that a window that is dragged larger asks seldom
 _WIDEST = 1120  # pixels of the layout
 _PATIENCE_MS = 4000  # between two pages of a run that is being trained or measured
+
+
+def _head_of(selection: Selection) -> int:
+    """Of the first layer: the selected one, else the first."""
+    return selection.head[1] if selection.head is not None and selection.head[0] == 0 else 0
 
 
 def paper_wanted(run: Run, name: str) -> str:
@@ -62,26 +67,26 @@ class PaperView(View):
     name = "paper"
     title = "Paper"
     about = (
-        "Figures 1 to 7 and Table 1 of the paper by their names, recomputed on this run and composed as printed. "
-        "Export them at the width and type size of your page."
+        "Figures 1 to 8 and Tables 1 and 2 of the paper by their names, recomputed on this run and composed as "
+        "printed. Export them at the width and type size of your page."
     )
     help = Help(
-        see="A page at the chosen width, with type of the chosen size, as it will be printed. Figures 1, 3 to 6 and "
-        "Table 1 are of the checkpoint on show, Figures 2 and 7 of all training. Figure 1 is drawn from the definition "
-        "of the algorithm; everything else is recomputed from the run's weights. The caption beneath states the "
-        "definitions, the key frequencies and the epoch they were taken at, the split and the run.",
+        see="A page at the chosen width, with type of the chosen size, as it will be printed. Figures 1, 3 to 6, 8 and "
+        "the tables are of the checkpoint on show, Figures 2 and 7 of all training. Figure 1 is drawn from the "
+        "definition of the algorithm; everything else is recomputed from the run's weights. The caption beneath states "
+        "the definitions, the key frequencies and the epoch they were taken at, the split and the run.",
         look_for="On the paper's mainline: five key frequencies tower in Figure 3, W<sub>E</sub> having a sixth that "
         "later parts do not use; twenty bright components, five 2 × 2 blocks, in Figure 4c; most neurons above an FVE "
         "of 0.85 in Figure 5a; in Figure 6 only the keys hurt when taken away, and the keys alone do better than the "
-        "whole; in Figure 7 excluded loss rises and restricted loss falls long before test loss does. Select a neuron "
-        "for Figure 4b, a key frequency for 5b, a pair for 1.",
+        "whole; in Figure 7 excluded loss rises and restricted loss falls long before test loss does. Select a head "
+        "for Figure 4a, a neuron for 4b, a key frequency for 5b, a pair for 1.",
         wrong="A figure quoted without its caption: the numbers depend on the keys, and these on the epoch they were "
         "taken at. Early checkpoints have neurons of no frequency; then the panel says so. Figure 2 is one run, not "
         "the paper's five seeds.",
         formula="L<sub>restricted</sub> = Σ<sub>k ∈ keys</sub> P<sub>k</sub>L + mean L, "
         "L<sub>excluded</sub> = L − Σ<sub>k</sub> P<sub>k</sub>L, P<sub>k</sub> the projection on cos and sin of "
         "w<sub>k</sub>(a + b), w<sub>k</sub> = 2πk/p; W<sub>L</sub> = W<sub>out</sub>W<sub>U</sub>.",
-        paper="Figures 1 to 7 and Table 1; sections 4.1 to 5.2.",
+        paper="Figures 1 to 8, Tables 1 and 2; sections 4.1 to 5.2 and appendix C.1.",
     )
 
     def __init__(self, session: Session, compute: Compute) -> None:
@@ -98,7 +103,7 @@ class PaperView(View):
         self._head.setObjectName("paper.head")
         self._head.setAccessibleName("Attention head of figure 4")
         self._head.setToolTip("The attention head of figure 4a")
-        self._head.currentIndexChanged.connect(self.redraw)
+        self._head.currentIndexChanged.connect(lambda head: self.session.select(head=(0, head)))
         self._head.setVisible(False)
         self._width = _number("paper.width", "Width of the page in millimetres", WIDTHS, WIDTH_MM, " mm")
         self._type = _number("paper.type", "Size of the type in points", TYPES, TYPE_PT, " pt")
@@ -202,7 +207,7 @@ class PaperView(View):
                 name,
                 selection.pinned_keys,
                 next(iter(selection.neurons), None) if name == "Figure 4" else None,
-                max(0, self._head.currentIndex()) if name == "Figure 4" else 0,
+                _head_of(selection) if name == "Figure 4" else 0,
                 selection.frequency if name in ("Figure 1", "Figure 5") else None,
                 selection.pair if name == "Figure 1" else None,
                 self.tracing.traces if over_training and self.tracing.run is run else None,
@@ -234,11 +239,12 @@ class PaperView(View):
         if run is None:
             return
         heads = run.config.n_heads
+        blocked = QSignalBlocker(self._head)
         if self._head.count() != heads:
-            self._head.blockSignals(True)
             self._head.clear()
             self._head.addItems([f"head {h}" for h in range(heads)])
-            self._head.blockSignals(False)
+        self._head.setCurrentIndex(_head_of(selection))
+        blocked.unblock()
         self._head.setVisible(answer == "Figure 4" and heads > 1)
         wanted = self.exact(selection)
         stale = self._page is None or self._page[0] != wanted
@@ -289,7 +295,7 @@ class PaperView(View):
         return str(self._which.currentData())
 
     def choose(self, name: str) -> None:
-        """Show Figure 1 … Figure 7 or Table 1."""
+        """Show Figure 1 … Figure 8, Table 1 or Table 2."""
         self._which.setCurrentIndex(NAMES.index(name))
 
     @property

@@ -15,6 +15,7 @@ from app.views.base import View
 from app.views.maps import HeatMap
 from app.views.tiles import TileWall
 from engine.analysis.ablation import Ablation
+from engine.analysis.attention import attention_fourier
 from engine.analysis.embedding import spectrum
 from engine.analysis.neuron import neuron_report
 from engine.analysis.solutions import answer_map
@@ -114,6 +115,37 @@ def test_that_a_neuron_clicked_on_the_wall_lights_its_frequency_everywhere(
     assert the(shown, "spectrum")._mark.getRegion() == (k - 0.5, k + 0.5)
     last = run.n_checkpoints - 1
     assert np.array_equal(the(shown, "spectrum").answer.cos, spectrum(run, last, last, "W_E").cos)
+
+
+def test_that_a_head_its_frequency_and_its_cells_are_linked(
+    shown: MainWindow, qtbot: QtBot, settle: Settle, run: Run
+) -> None:
+    page = the(shown, "attention")._page
+    truth = attention_fourier(run, run.n_checkpoints - 1)
+    k = int(truth.share[1].argmax()) + 1
+    qtbot.mouseClick(page.tiles, LEFT, pos=page.tiles.place_of(1).center())
+    settle(shown)
+    assert shown.session.selection.head == (0, 1)
+    assert f"0.5 ± {truth.amplitude[1]:.3f}" in page.sentence.text() or truth.explained[1] <= 0
+    qtbot.mouseClick(page.tiles, LEFT, pos=page.tiles.frequency_place(1).center())
+    settle(shown)
+    assert shown.session.selection.frequency == k
+    assert the(shown, "spectrum")._mark.getRegion() == (k - 0.5, k + 0.5)
+    assert the(shown, "logits")._wash.getRegion() == (k - 0.5, k + 0.5)
+    click_cell(qtbot, page.map, 4, 6)
+    settle(shown)
+    order = [x * pow(k, -1, 11) % 11 for x in range(11)]  # the axes are k·a mod 11
+    pair = (order[4], order[6])
+    assert shown.session.selection.pair == pair
+    answers = the(shown, "answers").content.findChild(HeatMap)
+    assert answers is not None
+    assert answers._cell == pair
+    assert the(shown, "clock").answer.pair == pair
+    shown.activateWindow()
+    qtbot.keyClick(shown, Qt.Key.Key_Escape)
+    settle(shown)
+    assert shown.session.selection.head is None
+    assert page.sentence.text().startswith("Head 0:")
 
 
 def test_that_a_fader_moves_answers_losses_and_logits(

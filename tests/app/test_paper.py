@@ -29,7 +29,7 @@ from app.paper_data import phases_said
 from app.session import Session
 from app.views.paper import PaperView
 from engine import recording
-from engine.analysis.attention import attention_pattern
+from engine.analysis.attention import attention_fourier, attention_pattern
 from engine.analysis.embedding import spectrum
 from engine.analysis.logits import logit_spectrum, loss_without_each
 from engine.analysis.neuron import neuron_activation
@@ -115,7 +115,7 @@ def test_that_every_figure_draws_at_the_first_the_middle_and_the_last_checkpoint
             assert "NaN" not in said(figure)
 
 
-@pytest.mark.parametrize("name", ["Figure 1", "Figure 3", "Figure 5", "Figure 6", "Table 1"])
+@pytest.mark.parametrize("name", ["Figure 1", "Figure 3", "Figure 5", "Figure 6", "Figure 8", "Table 1", "Table 2"])
 def test_that_a_task_without_a_basis_gets_a_sentence_and_no_numbers(name: str, tiny: Callable[[str], Run]) -> None:
     figure = figure_of(tiny("x2xyy2"), name)
     assert "no Fourier basis" in said(figure)
@@ -292,6 +292,24 @@ def test_that_the_table_prints_the_shares_of_the_engine(run: Run) -> None:
         assert f"{100 * share:.1f} %" in text
 
 
+def test_that_figure_eight_draws_what_every_head_looks_for(run: Run) -> None:
+    true = attention_fourier(run, run.n_checkpoints - 1)
+    for head, axes in enumerate(panels(figure_of(run, "Figure 8"))):
+        heights = [bar.get_height() for bar in axes.patches]  # type: ignore[attr-defined]
+        assert heights == pytest.approx([*true.coefficient[head, 1::2], *true.coefficient[head, 2::2]])
+        k = int(true.share[head].argmax()) + 1
+        assert axes.get_title(loc="left") == f"head {head}: $k={k}$, {100 * true.share[head].max():.1f} %"
+
+
+def test_that_the_second_table_prints_the_heads_of_the_engine(run: Run) -> None:
+    text, step = said(figure_of(run, "Table 2")), run.n_checkpoints - 1
+    true, mean = attention_fourier(run, step), attention_pattern(run, step).mean
+    for head in range(2):
+        assert f"{100 * true.share[head].max():.2f} %" in text
+        assert f"{100 * true.explained[head]:.1f} %" in text or true.explained[head] <= 0
+        assert f"{100 * mean[head, 2]:.2f} %" in text
+
+
 # -- pages -----------------------------------------------------------------------------------------------------
 
 
@@ -327,6 +345,7 @@ def test_that_text_stays_text(name: str, run: Run, traces: Traces, tmp_path: Pat
     words = {
         "Figure 1": "cos w(a+b)=", "Figure 2": "accuracy", "Figure 3": "frequency k", "Figure 4": "attention to a",
         "Figure 5": "neurons", "Figure 6": "frequency k taken away", "Figure 7": "Gini", "Table 1": "cos(w1c)",
+        "Figure 8": "head 0:", "Table 2": "FVE, Cj",
     }  # fmt: skip
     text = re.sub(r"<[^>]+>", "", "".join(re.findall(r"<text.*?</text>", svg, flags=re.DOTALL)))
     assert words[name].replace(" ", "") in re.sub(r"\s", "", text)  # formulas too, in reading order
@@ -554,7 +573,11 @@ def test_that_figure_four_is_of_the_selected_neuron_and_head(view: PaperView, qt
     head = view.header.findChild(QComboBox, "paper.head") or view._head
     assert not head.isHidden()
     head.setCurrentIndex(1)
+    assert view.session.selection.head == (0, 1)
     qtbot.waitUntil(lambda: shown(view) is not None and view.page.figure.data.head == 1, timeout=20_000)  # type: ignore[union-attr]
+    view.session.select(head=(0, 0))
+    assert head.currentIndex() == 0
+    qtbot.waitUntil(lambda: shown(view) is not None and view.page.figure.data.head == 0, timeout=20_000)  # type: ignore[union-attr]
 
 
 def test_that_keys_chosen_by_hand_reach_the_page(view: PaperView, qtbot: QtBot) -> None:
