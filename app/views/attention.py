@@ -51,7 +51,8 @@ class AttentionView(TracedView):
         "42, 52, 42 with 98 to 99 % of C<sub>j</sub>. The attention to = is a few tenths of a percent, so the softmax "
         "is a sigmoid of one difference; a line in its place even improves the loss (2.4e-7 to 2.1e-7). Heads of one k "
         "with opposite phases share the attention out: together they pass W<sub>E</sub> on. A head whose OV is nearly "
-        "all at its k computes a degree-2 polynomial.",
+        "all at its k computes a degree-2 polynomial. Heads settle late: on the mainline some change their frequency "
+        "thousands of epochs after the model generalises.",
         wrong="A fit that explains little (—: less than the mean): saturated attention, as while memorising, or "
         "several frequencies at once; then single cosines ruin the loss although the line does not. k is the best "
         "frequency even where its share is small: read the share. Natural order hides waves finer than the pixels.",
@@ -406,7 +407,7 @@ class AttentionView(TracedView):
             i = where[0]
             fit = float(known.explained[i, head])
             fits = f"fit {percent(fit)}" if fit > 0 else "no fit"
-            said = f"k = {known.frequency[i, head]}, {percent(float(known.share[i, head]))} of C_j · {fits}"
+            said = f"k = {known.frequency[i, head]}, {percent(float(known.share[i, head]))} of Cⱼ · {fits}"
         self.read_out(f"epoch {epoch_text(epoch)} · head {head} · {said}")
 
     # -- taken elsewhere -----------------------------------------------------------------------------------

@@ -83,7 +83,7 @@ def sentence(x: HeadPicture, head: int) -> tuple[str, str]:
     first, short = "", f"Head {head}: k = {k}"
     if x.share is not None:
         first = f"{percent(float(x.share[head, k - 1]))} of its scores at k = {k} · "
-        short += f", {percent(float(x.share[head, k - 1]))} of C_j"
+        short += f", {percent(float(x.share[head, k - 1]))} of Cⱼ"
     fit = "no cosine explains its pattern"
     if explained(x, head) != NOT_KNOWN:
         fit = f"0.5 ± {of_the_fit(x, head)[0]} ({waves}) explains {explained(x, head)} of its pattern"

@@ -18,7 +18,7 @@ from engine.analysis.heads import HeadPicture
 
 SCORES, WRITES, FITS = "scores", "values", "fits"
 TIPS = {
-    SCORES: "C_j: what the head looks for, cosine and sine of each frequency (first layer)",
+    SCORES: "Cⱼ: what the head looks for, cosine and sine of each frequency (first layer)",
     WRITES: "W_E W_V W_O: what it writes, share of each frequency (first layer)",
     FITS: "Share of the pattern’s variance that the best cosine of each frequency explains",
 }
@@ -156,7 +156,7 @@ class HeadSpectrum(QObject):
         if sine is None or x.share is None:
             return f"k = {k} · {percent(float(cosine[k - 1]), 2)} {_OF[what]}"
         share = percent(float(x.share[head, k - 1]), 2)
-        return f"k = {k} · cos {cosine[k - 1]:.4g} · sin {sine[k - 1]:.4g} · {share} of C_j".replace("-", "−")
+        return f"k = {k} · cos {cosine[k - 1]:.4g} · sin {sine[k - 1]:.4g} · {share} of Cⱼ".replace("-", "−")
 
 
 def _faded(colour: QColor) -> QColor:

@@ -30,9 +30,9 @@ class Column:
 
 COLUMNS = (
     Column("head", "head", "Number of the head. Click to look at it", "head"),
-    Column(_FREQUENCY, "k", "Frequency with the largest share of its scores C_j (paper, table 2). Click to select it; "
+    Column(_FREQUENCY, "k", "Frequency with the largest share of its scores Cⱼ (paper, table 2). Click to select it; "
            "in a later layer that of the pattern’s fit", "888"),
-    Column("share", "Cⱼ", "Share of the power of C_j at k: how much of the scores one frequency makes", "99.99 %"),
+    Column("share", "Cⱼ", "Share of the power of Cⱼ at k: how much of the scores one frequency makes", "99.99 %"),
     Column("fit", "fit", "Share of the pattern’s variance that 0.5 ± C (cos w(a + θ) − cos w(b + θ)) explains; "
            "— where it is worse than the mean", "99.9 %"),
     Column("amplitude", "C", "Amplitude C of that fit", "0.888", 2),

@@ -68,8 +68,12 @@ class HeadPicture:
     equals_limit: float
     score_limit: float
     coefficient_limit: float
-    basis: Characters | None
     no_basis: str
+
+    @property
+    def basis(self) -> Characters | None:
+        """The order of residues that fits the task."""
+        return None if self.no_basis else characters(self.config)
 
     @property
     def n_heads(self) -> int:
@@ -140,7 +144,6 @@ def head_picture(
         equals_limit=equals_limit,
         score_limit=score_limit,
         coefficient_limit=coefficient_limit,
-        basis=x,
         no_basis=no_basis,
         **picture,  # type: ignore[arg-type]
     )

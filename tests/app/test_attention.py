@@ -242,7 +242,7 @@ def test_that_values_under_the_pointer_are_the_engines(view: AttentionView, qtbo
     page.spectrum.hovered.emit(page.spectrum._text(2))
     truth = attention_fourier(run, 5)
     cosine, sine = truth.coefficient[0, 3], truth.coefficient[0, 4]
-    expected = f"k = 2 · cos {cosine:.4g} · sin {sine:.4g} · {percent(truth.share[0, 1], 2)} of C_j"
+    expected = f"k = 2 · cos {cosine:.4g} · sin {sine:.4g} · {percent(truth.share[0, 1], 2)} of Cⱼ"
     assert view.value == expected.replace("-", "−")
 
 
@@ -298,7 +298,7 @@ def test_that_lives_are_every_checkpoint_and_a_click_goes_there(view: AttentionV
     QTest.mouseMove(strip, QPoint(round(strip.place_of(5)), 8))
     qtbot.waitUntil(lambda: view.value.startswith("epoch"))
     share = percent(float(truth.share[5, 0]))
-    assert view.value.startswith(f"epoch {run.epochs[5]} · head 0 · k = {truth.frequency[5, 0]}, {share} of C_j")
+    assert view.value.startswith(f"epoch {run.epochs[5]} · head 0 · k = {truth.frequency[5, 0]}, {share} of Cⱼ")
 
 
 def test_that_lives_go_on_with_a_run_that_grows(view: AttentionView, qtbot: QtBot, run: Run) -> None:
