@@ -104,9 +104,10 @@ class FastStep:
         self._lanes.run([partial(read, lane) for lane in range(self._lanes.count)])
         return logits, post, pattern
 
-    def hidden(self) -> tuple[NDArray[Any], NDArray[Any]]:
+    def hidden(self, given: NDArray[Any] | None = None) -> tuple[NDArray[Any], NDArray[Any]]:
         """The part of `forward` that needs no matrix product, under the present weights.
 
+        given : (n, n_heads, 3) attention from `=` in place of the model's own; sums to 1 over the last axis
         -> (n, width): activations in the first d_mlp columns, what `logits_of` needs beyond them in the last
            (n, n_heads, 3), attention from `=`
         """
@@ -117,11 +118,20 @@ class FastStep:
         starts = np.cumsum([0, *(len(x.a) for x in self._examples)])
 
         def read(lane: int) -> None:
-            own, x, start = self._own[lane], self._examples[lane], starts[lane]
-            for low, high in zip(x.blocks[:-1], x.blocks[1:], strict=True):
-                block = flat[(start + low) * s.width : (start + high) * s.width]
-                kernels.read_hidden(s, self._shared, own, x, int(low), int(high), block)
+            own, x, start, shared = self._own[lane], self._examples[lane], starts[lane], self._shared
             rows = slice(start, start + len(x.a))
+            if given is not None:
+                x.weights[:, : s.heads], x.weights[:, s.heads : 2 * s.heads] = given[rows, :, 0], given[rows, :, 1]
+                x.rest[:] = given[rows, :, 2]
+            for low, high in zip(x.blocks[:-1], x.blocks[1:], strict=True):
+                block, span = flat[(start + low) * s.width : (start + high) * s.width], (int(low), int(high))
+                if given is None:
+                    kernels.read_hidden(s, shared, own, x, *span, block)
+                else:
+                    kernels.gather(
+                        shared.table, s.width, x.rows, x.weights, *span, shared.constant, shared.remainder, block,
+                        s.mlp_row,
+                    )  # fmt: skip
             pattern[rows, :, 0], pattern[rows, :, 1] = x.weights[:, : s.heads], x.weights[:, s.heads : 2 * s.heads]
             pattern[rows, :, 2] = x.rest
 

@@ -162,6 +162,11 @@ class Forward:
         self._load(weights)
         return np.ascontiguousarray(self._step.logits_of(rows)[:, : self._p])
 
+    def attending(self, weights: Arrays, pattern: NDArray[np.floating]) -> NDArray[np.floating]:
+        """The logits with attention from `=` given.  pattern : (p², n_heads, 3), sums to 1   ->   (p², p)"""
+        self._load(weights)
+        return np.ascontiguousarray(self._step.logits_of(self._step.hidden(pattern)[0])[:, : self._p])
+
     def __call__(self, weights: Arrays, reuse: bool = False) -> Activations:
         """reuse : in arrays that the next such call overwrites"""
         self._load(weights)
@@ -170,6 +175,23 @@ class Forward:
             return Activations(logits[:, : self._p], post[None], pattern[None])
         logits, post, pattern = self._step.forward()
         return Activations(np.ascontiguousarray(logits[:, : self._p]), post[None], pattern[None])
+
+
+@torch.inference_mode()
+def attending(run: Run, step: int, pattern: NDArray[np.float64]) -> NDArray[np.floating]:
+    """The logits of a model of one layer on all p² pairs, float64, with attention from `=` given.
+
+    pattern : (p², n_heads, 3), to a, b, =; sums to 1 over the last axis   ->   (p², p)
+    """
+    c = run.config
+    with _forward_lock:
+        structured = _structured(c, torch.float64, torch.get_num_threads())
+        if structured is not None:
+            return structured.attending(run.weights(step), pattern)
+    w = {name: torch.from_numpy(array).double() for name, array in run.weights(step).items()}
+    pairs = torch.cartesian_prod(torch.arange(c.p), torch.arange(c.p))
+    logits: NDArray[np.floating] = forward(w, pairs, c, pattern=torch.from_numpy(pattern))[:, : c.p].numpy()
+    return logits
 
 
 _forward: OrderedDict[tuple[Config, torch.dtype, int], Forward | None] = OrderedDict()

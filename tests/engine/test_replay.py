@@ -4,9 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from engine import recording, replay
 from engine.config import Config
+from engine.models.transformer import forward
 from engine.runfile import Run
 
 
@@ -61,3 +63,23 @@ def test_that_drawing_needs_no_logits_and_adds_up_to_the_whole_pass(tmp_path: Pa
     assert whole.logits.dtype == whole.mlp_post.dtype == np.float32
     replay.forget(run)
     assert not [key for key in replay._hidden if key[0] == run]
+
+
+@pytest.mark.parametrize("changes", [{}, {"activation": "gelu"}, {"layer_norm": True}], ids=str)
+def test_that_attention_can_be_given(changes: dict[str, object], tmp_path: Path) -> None:
+    config = Config(
+        **{"p": 7, "d_model": 8, "n_heads": 2, "d_mlp": 12, "epochs": 20, "checkpoint_every": 10, "dense_every": 0,
+           "device": "cpu"} | changes
+    )  # fmt: skip
+    for _ in recording.start(config, tmp_path / "run.h5").events():
+        pass
+    run = Run.open(tmp_path / "run.h5", probe=False)
+    own = replay.activations(run, 2)
+    assert replay.attending(run, 2, own.pattern[0]) == pytest.approx(own.logits, abs=1e-10)
+    other = np.random.default_rng(0).dirichlet((1, 1, 1), size=(49, 2))
+    w = {name: torch.from_numpy(array).double() for name, array in run.weights(2).items()}
+    pairs = torch.cartesian_prod(torch.arange(7), torch.arange(7))
+    truth = forward(w, pairs, config, pattern=torch.from_numpy(other))[:, :7].numpy()
+    assert replay.attending(run, 2, other) == pytest.approx(truth, abs=1e-10)
+    replay.forget(run)
+    assert replay.activations(run, 2).logits == pytest.approx(own.logits, abs=1e-12)  # nothing of it is left behind
