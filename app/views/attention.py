@@ -24,6 +24,7 @@ from app.views.head_spectrum import CAPTIONS, TIPS, choice
 from app.views.head_tiles import Tile
 from app.views.maps import SEQUENTIAL, SIGNED, table_of
 from app.views.sentence import keys_text
+from app.views.still import tip
 from engine.analysis.attention_replaced import COSINE, HOWS, Replaced, replaced
 from engine.analysis.heads import LATER_LAYER, HeadPicture, head_picture
 from engine.analysis.wall import unwrapping
@@ -92,6 +93,7 @@ class AttentionView(TracedView):
         self._page = page = AttentionPage()
         self._drawn: tuple[Any, ...] = ()
         self._tiles: tuple[tuple[Any, ...], list[NDArray[np.uint8]]] = ((), [])
+        self._coloured: tuple[tuple[Any, ...], list[QColor]] = ((), [])
         self._known: dict[Query, Any] = {}
         self._known_for: tuple[Any, ...] = ()
         self._lives = Lives(self.compute, self)
@@ -283,19 +285,20 @@ class AttentionView(TracedView):
         if not page.spectrum.widget.isVisibleTo(page):
             return
         n = 0 if answer.basis is None else answer.basis.n // 2
-        colours = [self._colour(k) for k in range(1, n + 1)]
-        page.spectrum.show_head(answer, head, what, colours, self._hold.isChecked())
+        key = (n, self._keys, selection.frequency, theme.current().name)
+        if self._coloured[0] != key:  # the same colours again cost least
+            self._coloured = key, [self._colour(k) for k in range(1, n + 1)]
+        page.spectrum.show_head(answer, head, what, self._coloured[1], self._hold.isChecked())
         page.spectrum.mark(selection.frequency)
         page.bars_caption.setText(CAPTIONS[choice(answer, what)])
-        page.bars_caption.setToolTip(page.bars_caption.text())
 
     def _write_numbers(self, selection: Selection) -> None:
         """Table and sentences."""
         page, x, head = self._page, self._exact_picture, head_of(selection)[1]
         page.sentence.say(*sentence(x, head))
         page.losses.say(*losses(self.losses, x))
-        page.sentence.setToolTip(page.sentence.text())
-        page.losses.setToolTip(page.losses.text())
+        tip(page.sentence, page.sentence.text())
+        tip(page.losses, page.losses.text())
         if page.table.isVisibleTo(page):
             page.table.show_rows(rows(x, self._colour), head)
 
@@ -451,8 +454,8 @@ def _box(name: str, what: str, tips: dict[str, str]) -> QComboBox:
     box = QComboBox()
     box.setObjectName(name)
     box.setAccessibleName(what)
-    box.setToolTip("\n".join([what, *(f"{text}: {tip}" for text, tip in tips.items())]))
-    for text, tip in tips.items():
+    box.setToolTip("\n".join([what, *(f"{text}: {said}" for text, said in tips.items())]))
+    for text, said in tips.items():
         box.addItem(text)
-        box.setItemData(box.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
+        box.setItemData(box.count() - 1, said, Qt.ItemDataRole.ToolTipRole)
     return box

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from PySide6.QtCore import QRect, QSize, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QLabel, QToolButton, QWidget
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QToolButton, QWidget
 
-from app.views.base import ElidedLabel, toggle
+from app.views.base import toggle
 from app.views.head_spectrum import HeadSpectrum
 from app.views.head_strip import HeadStrip
 from app.views.head_table import HeadTable
 from app.views.head_tiles import HeadTiles
 from app.views.maps import HeatMap
 from app.views.sentence import Sentence
+from app.views.still import QuietLabel
 
 PANELS = {
     "map": ("map", "The head on show, for every pair"),
@@ -214,8 +215,8 @@ class AttentionPage(QWidget):
             widget.update()
 
 
-def _caption() -> QLabel:
-    made = ElidedLabel("")
+def _caption() -> QuietLabel:
+    made = QuietLabel()
     made.setProperty("role", "muted")
     made.setStyleSheet("font-size: 12px;")
     return made

@@ -13,7 +13,7 @@ from PySide6.QtGui import QColor
 from app import theme
 from app.views.attention_words import percent
 from app.views.maps import HeatMap
-from app.views.plots import Bars, dress, on_leave, pen, plot_widget, relabel
+from app.views.plots import Bars, dress, on_leave, pen, plot_widget, relabel, set_range
 from engine.analysis.heads import HeadPicture
 
 SCORES, WRITES, FITS = "scores", "values", "fits"
@@ -71,6 +71,8 @@ class HeadSpectrum(QObject):
             self.widget.addItem(item, ignoreBounds=True)
         self._shown: tuple[HeadPicture, int, str] | None = None
         self._name, self._low = "frequency k", False
+        self._full: list[QColor] = []
+        self._light: list[QColor] = []
         self._held = (0.0, 0.0)  # limit of the run, end of the axis
         self._range: tuple[float, float, int] = (0.0, 0.0, 0)
         self.widget.scene().sigMouseClicked.connect(self._pressed)
@@ -85,18 +87,19 @@ class HeadSpectrum(QObject):
         k = np.arange(1, len(cosine) + 1)
         if sine is None:
             self.cosines.show_bars(k, cosine, 0.8, colours)
-            self.sines.show_bars([], [], 0.8, [])
+            self.sines.show_bars([], [], 0.8, ())
         else:
             self.cosines.show_bars(k - 0.2, cosine, 0.4, colours)
-            self.sines.show_bars(k + 0.2, sine, 0.4, [_faded(colour) for colour in colours])
+            if colours is not self._full:
+                self._full, self._light = colours, [_faded(colour) for colour in colours]
+            self.sines.show_bars(k + 0.2, sine, 0.4, self._light)
         top = 1.0
         if sine is not None:
             own = max(float(np.abs(part).max(initial=0)) for part in (cosine, sine)) or 1.0
             top = self._held_top(x.coefficient_limit, own) if hold else own
         span = (0.0 if sine is None else -1.06 * top, 1.06 * top, max(len(k), 1))
-        if span != self._range:
-            self._range = span
-            self.widget.setRange(xRange=(0.2, span[2] + 0.8), yRange=span[:2], padding=0)
+        self._range = span
+        set_range(self.widget, (0.2, span[2] + 0.8), span[:2])
         relabel(self.widget, "left", "share" if sine is None else "Cⱼ")
         generator = None if x.basis is None else x.basis.generator
         self._name = "frequency k" if generator is None else f"character k, generator {generator}"

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Hashable
 
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QPolygonF
+from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app import theme
 from app.numbers import epoch_text
+from app.views.painting import draw_boxes, font, text_width
+from app.views.still import Still, on_panel, stand_on_panel
 from engine.analysis.heads import HeadLives
 
 Ints = NDArray[np.int64]
 GAP, LABEL, LEFT = 3, 15, 16  # pixels
+_TYPE = 11
 _ALONE = 28  # of the band where there is only one
 
 
@@ -38,8 +40,10 @@ class HeadStrip(QWidget):
         self._heads = 0
         self._step = self._shown = 0
         self._colour: Callable[[int], QColor] = lambda k: QColor()
-        self._painted: tuple[tuple[Any, ...], QPixmap] | None = None
+        self._still, self._edition = Still(), 0
+        self._painted: HeadLives | None = None  # of this edition
         self.setMouseTracking(True)
+        stand_on_panel(self)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAccessibleName("Share of every head's frequency over training")
 
@@ -96,47 +100,48 @@ class HeadStrip(QWidget):
     # -- painting ------------------------------------------------------------------------------------------
 
     def paintEvent(self, event: QPaintEvent) -> None:
+        painter, look = on_panel(self, event), theme.current()
         if self._lives is None or not len(self._epochs):
             return
-        painter, look = QPainter(self), theme.current()
-        font = QFont(self.font())
-        font.setPixelSize(11)
-        painter.setFont(font)
+        painter.setFont(font(_TYPE))
         if self._trouble:
             painter.setPen(QColor(look.muted))
-            painter.drawText(
-                self.rect(), Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self._trouble
-            )  # fmt: skip
+            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self._trouble)
             return
-        painter.drawPixmap(0, 0, self._picture(self._lives))
+        self._still.paint(painter, self.size(), self._key(self._lives), self._paint_still)
         top, bottom = self.band_of(self.heads[0]).top(), self.band_of(self.heads[-1]).bottom()
         x = self.place_of(self._step)
         painter.setPen(QPen(QColor(look.accent), 1.5))
         painter.drawLine(QPointF(x, top), QPointF(x, bottom + 2))
-        self._paint_labels(painter, font)
         self._paint_epochs(painter, x, bottom)
 
-    def _paint_labels(self, painter: QPainter, font: QFont) -> None:
-        look = theme.current()
+    def _key(self, lives: HeadLives) -> Hashable:
+        """What stands still while the checkpoint changes."""
+        if lives is not self._painted:
+            self._painted, self._edition = lives, self._edition + 1
+        colours = tuple(self._colour(k).rgba() for k in np.unique(lives.frequency).tolist())
+        return self._edition, theme.current().name, colours, len(self._epochs), self.heads, self._shown
+
+    def _paint_still(self, painter: QPainter) -> None:
+        """Every band, and its label."""
+        look, lives = theme.current(), self._lives
+        assert lives is not None
         for head in self.heads:
+            self._paint_band(painter, lives, head)
             band, shown = self.band_of(head), head == self._shown
-            font.setWeight(QFont.Weight.DemiBold if shown else QFont.Weight.Normal)
-            painter.setFont(font)
+            painter.setFont(font(_TYPE, shown))
             painter.setPen(QColor(look.text if shown else look.muted))
             area = QRectF(0, band.top(), LEFT - 4, band.height())
             painter.drawText(area, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, str(head))
-        font.setWeight(QFont.Weight.Normal)
-        painter.setFont(font)
 
     def _paint_epochs(self, painter: QPainter, x: float, bottom: float) -> None:
         """The first and the last epoch, and the one on show where it has room between them."""
-        look, metrics, y = theme.current(), painter.fontMetrics(), bottom + 12
+        look, y = theme.current(), bottom + 12
         ends = [epoch_text(self._epochs[0]), epoch_text(self._epochs[-1])]
         left, right = self._ends()
-        first = metrics.horizontalAdvance(ends[0])
-        last = right - metrics.horizontalAdvance(ends[1])
+        first, last = text_width(ends[0], _TYPE), right - text_width(ends[1], _TYPE)
         here = epoch_text(self._epochs[min(self._step, len(self._epochs) - 1)])
-        wide = metrics.horizontalAdvance(here)
+        wide = text_width(here, _TYPE)
         at = min(max(x - wide / 2, left), right - wide)
         painter.setPen(QColor(look.text))
         painter.drawText(QPointF(at, y), here)
@@ -146,57 +151,40 @@ class HeadStrip(QWidget):
         if at + wide + 8 < last:
             painter.drawText(QPointF(last, y), ends[1])
 
-    def _picture(self, lives: HeadLives) -> QPixmap:
-        """Bars and lines, painted once for what is known."""
-        ratio = self.devicePixelRatioF()
-        colours = {k: self._colour(k).rgb() for k in np.unique(lives.frequency).tolist()}
-        key = (lives.share, self.size(), ratio, colours, len(self._epochs), self.heads, theme.current().name)
-        if self._painted is not None and self._painted[0][0] is lives.share and self._painted[0][1:] == key[1:]:
-            return self._painted[1]
-        sheet = QPixmap((self.size() * ratio).expandedTo(QSize(1, 1)))
-        sheet.setDevicePixelRatio(ratio)
-        sheet.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(sheet)
-        for head in self.heads:
-            self._paint_band(painter, lives, head)
-        painter.end()
-        self._painted = key, sheet
-        return sheet
-
     def _paint_band(self, painter: QPainter, lives: HeadLives, head: int) -> None:
         look, band = theme.current(), self.band_of(head)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         painter.fillRect(band, QColor(look.raised))
         if not len(lives.epochs):
             return
-        edges = self._edges(lives.epochs)
-        each = zip(edges, lives.frequency[:, head].tolist(), lives.share[:, head].tolist(), strict=True)
-        for (begin, end), k, share in each:
-            high = band.height() * share
-            painter.fillRect(QRectF(begin, band.bottom() - high, end - begin, high), self._colour(k))
+        begin, end = self._edges(lives.epochs)
+        high = band.height() * lives.share[:, head]
+        boxes = np.stack([begin, band.bottom() - high, end - begin, high], axis=1)
+        painter.setPen(Qt.PenStyle.NoPen)
+        for k in np.unique(lives.frequency[:, head]).tolist():
+            painter.setBrush(self._colour(k))
+            draw_boxes(painter, boxes[lives.frequency[:, head] == k])
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(QPen(QColor(look.text), 1.0))
+        explained = band.bottom() - np.clip(lives.explained[:, head], 0, 1) * (band.height() - 1)
+        points = [QPointF(x, y) for x, y in zip(((begin + end) / 2).tolist(), explained.tolist(), strict=True)]
         for part in _pieces(self._places(lives.epochs)):
-            explained = np.clip(lives.explained[part, head], 0, 1)
-            x = np.array([(begin + end) / 2 for begin, end in edges[part]])
-            points = zip(x.tolist(), (band.bottom() - explained * (band.height() - 1)).tolist(), strict=True)
-            painter.drawPolyline(QPolygonF([QPointF(*point) for point in points]))
+            painter.drawPolyline(QPolygonF(points[part]))
 
     def _places(self, epochs: Ints) -> NDArray[np.float64]:
         """Steps of known epochs."""
         n = len(self._epochs)
         return np.interp(epochs, self._epochs, np.arange(n)) if n > 1 else np.zeros(len(epochs))
 
-    def _edges(self, epochs: Ints) -> list[tuple[float, float]]:
+    def _edges(self, epochs: Ints) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """From where to where each known checkpoint is drawn: half a checkpoint to either side."""
         left, right = self._ends()
         n = len(self._epochs)
         if n < 2:
-            return [(left, right)] * len(epochs)
+            return np.full(len(epochs), left), np.full(len(epochs), right)
         middle = left + (right - left) * self._places(epochs) / (n - 1)
         half = (right - left) / (n - 1) / 2
-        begin, end = np.maximum(middle - half, left), np.minimum(middle + half, right)
-        return list(zip(begin.tolist(), end.tolist(), strict=True))
+        return np.maximum(middle - half, left), np.minimum(middle + half, right)
 
     # -- events --------------------------------------------------------------------------------------------
 

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, QPointF, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QFontMetrics, QHelpEvent, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QHelpEvent, QMouseEvent, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from app import theme
+from app.views.painting import font, text_width
+from app.views.still import on_panel, stand_on_panel
 
 ROW, HEAD = 19, 18  # pixels
+_TYPE = 12
 _FREQUENCY = "k"
 
 
@@ -66,6 +69,7 @@ class HeadTable(QWidget):
         self._rows: tuple[HeadRow, ...] = ()
         self._shown = 0
         self.setMouseTracking(True)
+        stand_on_panel(self)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAccessibleName("Table of heads")
 
@@ -88,17 +92,10 @@ class HeadTable(QWidget):
 
     # -- geometry ------------------------------------------------------------------------------------------
 
-    def _font(self, bold: bool = False) -> QFont:
-        font = QFont(self.font())
-        font.setPixelSize(12)
-        font.setWeight(QFont.Weight.DemiBold if bold else QFont.Weight.Normal)
-        return font
-
     def columns(self) -> list[tuple[Column, int, int]]:
         """Those that have room: column, left, width."""
-        metrics = QFontMetrics(self._font(True))
         filled = [c for c in COLUMNS if any(row.texts.get(c.key) for row in self._rows)]
-        wide = {c.key: max(metrics.horizontalAdvance(c.room), metrics.horizontalAdvance(c.name)) for c in filled}
+        wide = {c.key: round(max(text_width(c.room, _TYPE, True), text_width(c.name, _TYPE, True))) for c in filled}
         while len(filled) > 2 and sum(wide[c.key] + 8 for c in filled) > self.width():
             last = max(filled, key=lambda c: c.rank)
             if not last.rank:
@@ -134,10 +131,10 @@ class HeadTable(QWidget):
     # -- painting ------------------------------------------------------------------------------------------
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter, look = QPainter(self), theme.current()
+        painter, look = on_panel(self, event), theme.current()
         flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
         columns = self.columns()
-        painter.setFont(self._font())
+        painter.setFont(font(_TYPE))
         painter.setPen(QColor(look.muted))
         for column, x, wide in columns:
             painter.drawText(QRect(x, 0, wide - 6, HEAD), flags, column.name)
@@ -152,7 +149,7 @@ class HeadTable(QWidget):
                 painter.fillRect(QRect(0, line.y(), 2, ROW), QColor(look.accent))
             for column, x, wide in columns:
                 of_k = column.key == _FREQUENCY and row.k > 0
-                painter.setFont(self._font(of_k or (shown and column.key == "head")))
+                painter.setFont(font(_TYPE, of_k or (shown and column.key == "head")))
                 painter.setPen(row.colour if of_k else QColor(look.text))
                 painter.drawText(QRect(x, line.y(), wide - 6, ROW), flags, row.texts.get(column.key, ""))
 

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPointF, QRect, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
-    QFont,
-    QFontMetrics,
     QImage,
     QKeyEvent,
     QMouseEvent,
@@ -24,8 +22,11 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app import theme
+from app.views.painting import font, text_width
+from app.views.still import on_panel, stand_on_panel
 
 GAP, CAPTION = 10, 17  # pixels
+_TYPE = 12
 _LEAST = 36  # pixels of a tile's side
 _NEARLY = 0.88
 _ARROWS: dict[int, tuple[int, int]] = {
@@ -61,6 +62,7 @@ class HeadTiles(QWidget):
         self._colours: list[int] = []  # the same for an image
         self._pixmaps: dict[int, tuple[tuple[object, ...], QPixmap]] = {}
         self.setMouseTracking(True)
+        stand_on_panel(self)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAccessibleName("Heads of the layer")
@@ -117,18 +119,11 @@ class HeadTiles(QWidget):
         place, tile = self.place_of(head), self._tiles[head]
         if not tile.k:
             return QRect()
-        metrics = QFontMetrics(self._font(True))
-        x = metrics.horizontalAdvance(self._name(head) + "  ")
-        return QRect(place.x() + x, place.y() - CAPTION, metrics.horizontalAdvance(f"k {tile.k}") + 4, CAPTION)
+        x = round(text_width(self._name(head) + "  ", _TYPE, True))
+        return QRect(place.x() + x, place.y() - CAPTION, round(text_width(f"k {tile.k}", _TYPE, True)) + 4, CAPTION)
 
     def _name(self, head: int) -> str:
         return f"head {head}" if self.side >= 96 else str(head)
-
-    def _font(self, bold: bool) -> QFont:
-        font = QFont(self.font())
-        font.setPixelSize(12)
-        font.setWeight(QFont.Weight.DemiBold if bold else QFont.Weight.Normal)
-        return font
 
     def head_at(self, at: QPointF) -> int | None:
         """Under a point, its caption included."""
@@ -147,7 +142,7 @@ class HeadTiles(QWidget):
     # -- painting ------------------------------------------------------------------------------------------
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
+        painter = on_panel(self, event)
         for head, tile in enumerate(self._tiles):
             place = self.place_of(head)
             painter.drawPixmap(place.topLeft(), self._picture(head, tile, place.width()))
@@ -202,19 +197,19 @@ class HeadTiles(QWidget):
         look = theme.current()
         line = QRect(place.x(), place.y() - CAPTION, place.width() + GAP - 2, CAPTION - 2)
         flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
-        painter.setFont(self._font(head == self._shown))
+        painter.setFont(font(_TYPE, head == self._shown))
         painter.setPen(QColor(look.text if head == self._shown else look.muted))
         painter.drawText(line, flags, self._name(head))
         if not tile.k:
             return
-        painter.setFont(self._font(True))
+        painter.setFont(font(_TYPE, True))
         painter.setPen(tile.colour)
         at = self.frequency_place(head)
         painter.drawText(at.adjusted(0, 0, 0, -2), flags, f"k {tile.k}")
-        painter.setFont(self._font(False))
+        painter.setFont(font(_TYPE))
         painter.setPen(QColor(look.muted))
         rest = QRect(at.right() + 5, line.y(), line.right() - at.right() - 5, line.height())
-        if painter.fontMetrics().horizontalAdvance(tile.said) <= rest.width():
+        if text_width(tile.said, _TYPE) <= rest.width():
             painter.drawText(rest, flags, tile.said)
 
     # -- events --------------------------------------------------------------------------------------------

@@ -136,7 +136,7 @@ def test_that_bars_are_what_is_chosen(view: AttentionView, qtbot: QtBot, run: Ru
     truth = attention_fourier(run, last)
     assert page.spectrum.cosines.height == pytest.approx(truth.coefficient[0, 1::2])
     assert page.spectrum.sines.height == pytest.approx(truth.coefficient[0, 2::2])
-    assert page.spectrum.cosines._bars[1][1] == theme.frequency_colour(2, KEYS)
+    assert page.spectrum.cosines._coloured[1] == theme.frequency_colour(2, KEYS)
     view._spectrum.setCurrentText(WRITES)
     settle(view, qtbot)
     assert page.spectrum.cosines.height == pytest.approx(value_shares(run, last, characters(run.config))[0])
@@ -205,7 +205,7 @@ def test_that_a_frequency_clicked_lights_up_and_a_second_click_clears_it(
     assert session.selection.frequency is None
     click(page.spectrum.widget, 3, 0)
     qtbot.waitUntil(lambda: session.selection.frequency == 3)
-    assert page.spectrum.cosines._bars[2][1].name() == theme.current().accent  # selected, and no key
+    assert page.spectrum.cosines._coloured[2].name() == theme.current().accent  # selected, and no key
     click(page.spectrum.widget, 3, 0)
     qtbot.waitUntil(lambda: session.selection.frequency is None)
     assert not page.spectrum.wash.isVisible()
@@ -218,7 +218,7 @@ def test_that_a_cell_clicked_is_the_pair_and_marked_in_every_map(view: Attention
     for shown in (page.map, page.fit_map):
         click(shown.plot, 7, 2)
         qtbot.waitUntil(lambda: session.selection.pair == (order[2], order[7]))
-        assert page.map._cell == page.fit_map._cell == page.tiles._tiles[0].cell == (2, 7)
+        assert page.map.marked == page.fit_map.marked == page.tiles._tiles[0].cell == (2, 7)
         assert page.tiles._tiles[1].cell == (other.index(order[2]), other.index(order[7]))
         click(shown.plot, 7, 2)
         qtbot.waitUntil(lambda: session.selection.pair is None)
@@ -313,7 +313,7 @@ def test_that_lives_go_on_with_a_run_that_grows(view: AttentionView, qtbot: QtBo
 def test_that_a_bar_of_the_strip_is_as_high_as_its_share(view: AttentionView, qtbot: QtBot, run: Run) -> None:
     show(view, qtbot, run)
     strip, known = view._page.strip, view._lives.known
-    image = strip._picture(known).toImage()
+    image = strip.grab().toImage()
     for step in (2, 9, run.n_checkpoints - 2):
         band, k = strip.band_of(1), int(known.frequency[step, 1])
         x, wide = round(strip.place_of(step)), theme.frequency_colour(k, KEYS).name()
@@ -407,10 +407,10 @@ def test_that_products_are_told_in_logarithms(view: AttentionView, qtbot: QtBot,
     assert page.spectrum.sines.height[-1] == 0  # k = n / 2
     view.session.select(pair=(0, 3))
     settle(view, qtbot)
-    assert page.map._cell is None  # zero has no logarithm
+    assert page.map.marked is None  # zero has no logarithm
     view._natural.setChecked(True)
     settle(view, qtbot)
-    assert (painted(page.map).shape, page.map._cell) == ((11, 11), (0, 3))
+    assert (painted(page.map).shape, page.map.marked) == ((11, 11), (0, 3))
     assert np.array_equal(painted(page.fit_map)[0], np.zeros(11))
 
 

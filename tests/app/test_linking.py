@@ -139,7 +139,7 @@ def test_that_a_head_its_frequency_and_its_cells_are_linked(
     assert shown.session.selection.pair == pair
     answers = the(shown, "answers").content.findChild(HeatMap)
     assert answers is not None
-    assert answers._cell == pair
+    assert answers.marked == pair
     assert the(shown, "clock").answer.pair == pair
     shown.activateWindow()
     qtbot.keyClick(shown, Qt.Key.Key_Escape)
