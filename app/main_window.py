@@ -82,6 +82,7 @@ class MainWindow(QMainWindow):
         self.palette_window = CommandPalette(self, self.settings)
         self.exporting = Exporting(self)
         self.tracing.held = self._is_training
+        self.panel.picture_awaited = lambda: bool(self._opening) or self.waiting
         self.layout_name = ""
         self._previous: Run | None = None
         self._previous_epoch: int | None = None

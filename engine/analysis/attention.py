@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from engine.analysis.characters import characters
 from engine.fourier import components, fourier_basis, frequencies
+from engine.later import torch
 from engine.models.transformer import forward
 from engine.replay import activations
 from engine.runfile import Run
@@ -34,11 +34,14 @@ class AttentionScores:
     exact: bool
 
 
-@torch.inference_mode()
 def attention_scores(run: Run, step: int, layer: int = 0) -> AttentionScores:
     """Scores from `=` to a, b and `=` as functions of the token, float64. For any operation."""
+    with torch.inference_mode():
+        return _scores(run, step, range(run.config.n_layers)[layer])
+
+
+def _scores(run: Run, step: int, layer: int) -> AttentionScores:
     c = run.config
-    layer = range(c.n_layers)[layer]
     w = {name: torch.from_numpy(array).double() for name, array in run.weights(step).items()}
     token = torch.arange(c.p)
     kept: dict[str, list[torch.Tensor]] = {}
