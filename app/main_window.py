@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QByteArray, QObject, QSettings, Qt, QThread, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence
@@ -28,7 +29,6 @@ from app import theme
 from app.bookmarks_panel import BookmarksPanel
 from app.commands import Command
 from app.compute import Compute, Query
-from app.export_dialog import Exporting
 from app.hints import Hints, first_hints
 from app.layouts import LAYOUTS, PANEL, arrange, named
 from app.menus import Menus
@@ -44,6 +44,9 @@ from app.views import VIEWS
 from app.views.base import View
 from engine.replay import forget
 from engine.runfile import Run, RunError
+
+if TYPE_CHECKING:
+    from app.export_dialog import Exporting
 
 DEMONSTRATION = RESOURCES / "demonstration.h5"
 RECENT = 8
@@ -80,7 +83,6 @@ class MainWindow(QMainWindow):
         self.panel = TrainingPanel(self.session, self.compute, self.settings)
         self.bookmarks = BookmarksPanel(self.session)
         self.palette_window = CommandPalette(self, self.settings)
-        self.exporting = Exporting(self)
         self.tracing.held = self._is_training
         self.panel.picture_awaited = lambda: bool(self._opening) or self.waiting
         self.layout_name = ""
@@ -112,6 +114,13 @@ class MainWindow(QMainWindow):
         self.panel.back.connect(self.show_previous)
         self.hints = Hints(self, self.settings, first_hints(self))
         self._restore()
+
+    @cached_property
+    def exporting(self) -> Exporting:
+        """What is taken out of the window; made when something is."""
+        from app.export_dialog import Exporting
+
+        return Exporting(self)
 
     # -- runs ----------------------------------------------------------------------------------------------
 

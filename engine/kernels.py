@@ -18,7 +18,7 @@ from llvmlite import binding, ir
 from numba import config, njit, types
 from numba.core import cgutils
 from numba.core.caching import FunctionCache
-from numba.core.runtime import rtsys
+from numba.core.runtime.nrt import rtsys
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
@@ -59,7 +59,7 @@ _SET, _ADD = cast(bool, np.bool_(False)), cast(bool, np.bool_(True))
 _NO_LOGIT = -1e30  # what the padding of logits holds, so that softmax does not see it
 
 
-class _Kept(FunctionCache):  # type: ignore[misc]
+class _Kept(FunctionCache):
     """What is kept on disk of a function, read as it is.
 
     Numba's own first loads everything that it compiles with, which takes longer than all kernels together. Where
@@ -69,16 +69,16 @@ class _Kept(FunctionCache):  # type: ignore[misc]
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         rtsys.initialize(target_context)  # memory for arrays made inside
         with self._guard_against_spurious_io_errors():
-            return self._load_overload(sig, target_context)
+            return self._load_overload(sig, target_context)  # type: ignore[no-untyped-call]
 
 
 def compiled(fastmath: set[str] | None = None) -> Callable[[F], F]:
     """Compile at the first call for each type of arguments; kept on disk where there is a place for it."""
 
     def decorate(function: F) -> F:
-        made = njit(nogil=True, error_model="numpy", fastmath=fastmath or False)(function)
+        made: Any = njit(nogil=True, error_model="numpy", fastmath=fastmath or False)(function)
         with contextlib.suppress(RuntimeError):  # nowhere to keep it
-            made._cache = _Kept(function)
+            made._cache = _Kept(function)  # type: ignore[no-untyped-call]
         return cast(F, made)
 
     return decorate
