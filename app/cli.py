@@ -359,7 +359,7 @@ def _telling_neuron(run: Run) -> int | None:
 
 
 def _settle(app: QApplication, window: MainWindow) -> None:
-    """Process events until every visible view shows the selection, and a little longer for layouts."""
+    """Process events until everything visible shows the selection, and a little longer for layouts."""
     from PySide6.QtCore import QEventLoop, QTimer
 
     loop = QEventLoop()
@@ -367,7 +367,7 @@ def _settle(app: QApplication, window: MainWindow) -> None:
 
     def look() -> None:
         nonlocal calm
-        calm = 0 if window.waiting or window.compute.busy else calm + 1
+        calm = 0 if window.waiting or window.compute.busy or window.panel.estimating else calm + 1
         if calm > 8:
             loop.quit()
 

@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QByteArray, QObject, QSettings, Qt, QThread, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence
+from PySide6.QtCore import QByteArray, QEvent, QObject, QSettings, QSize, Qt, QThread, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
     QApplication,
     QDockWidget,
@@ -236,6 +236,7 @@ class MainWindow(QMainWindow):
             self.docks[view.name] = self._dock(view.title, f"dock.{view.name}", view, view.header)
             view.wanted.connect(self._wanted)
             self.docks[view.name].visibilityChanged.connect(view.come_to_front)
+            self.docks[view.name].visibilityChanged.connect(_Unseen(view).look)
         self.docks[PANEL] = self._dock("Training", "dock.training", self.panel)
         self.docks["bookmarks"] = self._dock("Bookmarks", "dock.bookmarks", self.bookmarks, self.bookmarks.header)
         bottom = QWidget()
@@ -481,6 +482,27 @@ class MainWindow(QMainWindow):
             self.restoreGeometry(geometry)
         name = str(self.settings.value("layout/name", FIRST_LAYOUT))
         self.use_layout(name if named(name) else FIRST_LAYOUT)
+
+
+class _Unseen(QObject):
+    """Keeps its sizes from a view that nobody has seen yet: Qt lays out what is behind a tab too, and a view with a
+    size is built.
+    """
+
+    def __init__(self, view: View) -> None:
+        super().__init__(view)
+        self._view = view
+        view.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        return event.type() == QEvent.Type.Resize
+
+    def look(self, in_front: bool) -> None:
+        """Its dock has come to the front, or gone from there."""
+        if in_front:
+            self._view.removeEventFilter(self)
+            QApplication.sendEvent(self._view, QResizeEvent(self._view.size(), QSize()))
+            self.deleteLater()
 
 
 class _Opening(QThread):

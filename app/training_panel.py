@@ -171,6 +171,11 @@ class TrainingPanel(QFrame):
         self._estimating = Query(estimate, (self._config,))
         self.compute.ask(self, self._estimating, urgent=False)
 
+    @property
+    def estimating(self) -> bool:
+        """Whether the cost of the next run is still to be told, apart from what is being computed."""
+        return self.isVisible() and (self._ask_estimate.isActive() or self._preparation.isRunning())
+
     def _prepared(self) -> None:
         """Training can begin at once: say on what, and measure."""
         device = self._editors["device"]

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 from engine import kernels
 from engine.config import Config
 from engine.later import torch
-from engine.models.transformer import Weights, initial_weights
+from engine.models.transformer import Weights
 from engine.structured import Arrays, Structured
 from engine.structured import fits as fits
-from engine.tasks import examples
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,14 +37,3 @@ class FastStep(Structured):
 
 def _arrays(weights: Weights) -> Arrays:
     return {name: w.detach().numpy() for name, w in weights.items()}
-
-
-def compile_kernels() -> None:
-    """Compile what training needs, before a person waits for it; kept on disk, this takes seconds only once."""
-    config = Config(p=5, train_fraction=0.6, d_model=8, n_heads=2, d_mlp=16)
-    weights = initial_weights(config)
-    train, _ = examples(config.operation, config.p, config.train_fraction, config.data_seed)
-    pairs, labels = torch.from_numpy(train.pairs), torch.from_numpy(train.labels)
-    step = FastStep(config, weights, {name: torch.zeros_like(w) for name, w in weights.items()}, pairs, labels)
-    step()
-    step.sums(pairs, labels)

@@ -30,7 +30,7 @@ def physical_cores() -> int:
 
 def analysis_cores() -> int:
     """Cores an analysis of exact numbers may use: those chosen, else OMP_NUM_THREADS, as torch, else all."""
-    named = os.environ.get("OMP_NUM_THREADS", "")
+    named = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]  # one for each level of nesting
     return _chosen or (int(named) if named.isdecimal() and int(named) else physical_cores())
 
 
