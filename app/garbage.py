@@ -28,8 +28,7 @@ class Collector(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         gc.disable()
-        gc.collect()
-        gc.freeze()
+        gc.freeze()  # with the little that imports leave behind: to look for it would take longer
         self._timer = QTimer(self)
         self._timer.timeout.connect(self.collect)
         self._timer.start(_PERIOD_MS)
