@@ -73,3 +73,15 @@ def test_that_what_the_window_is_made_of_is_looked_through_no_more(collector: Co
     part, before = QObject(again), gc.get_freeze_count()
     qtbot.waitUntil(lambda: gc.get_freeze_count() > before)
     assert not any(known is part for known in gc.get_objects())
+
+
+@pytest.mark.parametrize(("longest", "frozen"), [(-1.0, True), (60.0, False)])
+def test_that_what_took_long_to_look_through_is_looked_through_no_more(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch, longest: float, frozen: bool
+) -> None:
+    all_due(monkeypatch)
+    monkeypatch.setattr(garbage, "_LONG", longest)
+    kept = [[i] for i in range(1000)]
+    before = gc.get_freeze_count()
+    collector.collect()
+    assert (gc.get_freeze_count() >= before + len(kept)) == frozen

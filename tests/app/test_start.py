@@ -1,18 +1,14 @@
 """From the start of the program to its first picture: what is not needed for it comes later."""
 
-import gc
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from PySide6.QtCore import QSettings
 from PySide6.QtWidgets import QApplication, QComboBox, QLabel
 from pytestqt.qtbot import QtBot
 
-from app import garbage
-from app.garbage import Collector
 from app.main_window import MainWindow
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -132,17 +128,3 @@ def test_that_the_devices_are_told_once_they_are_known(window: MainWindow, qtbot
     assert [device.itemData(i) for i in range(3)] == ["auto", "cpu", "cuda"]
     assert device.itemText(0) in ("auto (CPU)", "auto (CUDA)")
     assert device.itemText(1) == "CPU"
-
-
-@pytest.mark.parametrize(("at_least", "frozen"), [(0.0, True), (60.0, False)])
-def test_that_a_long_collection_is_not_made_twice(
-    qapp: QApplication, monkeypatch: pytest.MonkeyPatch, at_least: float, frozen: bool
-) -> None:
-    collector = Collector(qapp)
-    collector._timer.stop()
-    monkeypatch.setattr(garbage, "_LONG", at_least)
-    monkeypatch.setattr(garbage, "_THRESHOLDS", (-1, -1, -1))  # everything is due
-    kept = [[i] for i in range(1000)]
-    before = gc.get_freeze_count()
-    collector.collect()
-    assert (gc.get_freeze_count() >= before + len(kept)) == frozen
