@@ -39,5 +39,6 @@ clean: ## remove everything make made
 	@test -f $@ -a -x $(PYTHON) || { python=$$(.ci/find-python) && $$python -m venv --clear .venv; }
 	@rm -f $@
 	$(PYTHON) -m pip install --disable-pip-version-check -e '.[dev]' -c constraints.txt
-	$(PYTHON) -c 'from engine.fast_step import compile_kernels; compile_kernels()'
+	$(PYTHON) -m compileall -q main.py app engine
+	$(PYTHON) -c 'from engine.compilation import compile_kernels; compile_kernels()'
 	@touch $@

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import random
 import resource
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import QEvent, QEventLoop, QObject, QSettings
+from PySide6.QtCore import QEvent, QEventLoop, QObject, QSettings, QTimer
 from PySide6.QtWidgets import QApplication
 
 from app.bench import wait
+from app.bench_start import start_ms
 from app.main_window import DEMONSTRATION, MainWindow
 from engine import recording
 from engine.config import preset
@@ -138,12 +137,14 @@ def _window(folder: Path) -> MainWindow:
 
 
 def _open(window: MainWindow, path: Path) -> None:
+    """Until every visible view has painted something of the run."""
     loop = QEventLoop()
     window.opened.connect(loop.quit)
     window.open(path)
     loop.exec()
     window.opened.disconnect(loop.quit)
-    _first_picture(window)
+    _until(window, lambda: not window.waiting)
+    QApplication.processEvents()
 
 
 def _visits(window: MainWindow) -> tuple[list[float], list[float]]:
@@ -172,10 +173,8 @@ def _visit(window: MainWindow, step: int) -> float:
     paints = _Paints(app)
     begin = time.perf_counter()
     window.session.select(step=step, following=False)
-    while window.waiting:
-        app.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents, 50)
-        if time.perf_counter() - begin > _PATIENCE:
-            raise TimeoutError(f"Checkpoint {step} was not painted within {_PATIENCE:.0f} s.")
+    if not _until(window, lambda: not window.waiting):
+        raise TimeoutError(f"Checkpoint {step} was not painted within {_PATIENCE:.0f} s.")
     end, painted = time.perf_counter(), -1
     while paints.count != painted:  # what was drawn last is still to be painted
         painted = paints.count
@@ -207,20 +206,26 @@ def _while_training(window: MainWindow, path: Path, seconds: float) -> tuple[lis
 
 
 def _settle(window: MainWindow) -> None:
-    app = _app()
-    end = time.perf_counter() + _PATIENCE
-    while (window.waiting or window.compute.busy) and time.perf_counter() < end:
-        app.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents, 50)
-    app.processEvents()
+    _until(window, lambda: not (window.waiting or window.compute.busy))
+    QApplication.processEvents()
 
 
-def _first_picture(window: MainWindow) -> None:
-    """Until every visible view has painted something of the run."""
-    app = _app()
-    end = time.perf_counter() + _PATIENCE
-    while window.waiting and time.perf_counter() < end:
-        app.processEvents(QEventLoop.ProcessEventsFlag.WaitForMoreEvents, 50)
-    app.processEvents()
+def _until(window: MainWindow, there: Callable[[], bool]) -> bool:
+    """Run the event loop until an answer makes it so, asleep between them as the program is.  -> whether it is so"""
+    loop, patience = QEventLoop(), QTimer()
+    patience.setSingleShot(True)
+    patience.timeout.connect(loop.quit)
+    patience.start(round(1000 * _PATIENCE))
+
+    def look(*_: object) -> None:
+        if there():
+            loop.quit()
+
+    window.compute.answered.connect(look)
+    if not there():
+        loop.exec()
+    window.compute.answered.disconnect(look)
+    return there()
 
 
 def _summary(first: list[float], seen: list[float]) -> dict[str, float]:
@@ -232,37 +237,3 @@ def _summary(first: list[float], seen: list[float]) -> dict[str, float]:
 
 def _peak_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
-
-
-_CHILD = """
-import sys, tempfile
-sys.argv = ["main.py"]
-import main
-from app import cli, bench_scrub
-app, settings = cli._application("dark")
-bench_scrub.first_picture(app)
-"""
-
-
-def start_ms(rounds: int = 2) -> float:
-    """From starting the program to the first picture of the bundled run; the best of some rounds: warm."""
-    best = float("inf")
-    for _ in range(rounds):
-        begin = time.perf_counter()
-        subprocess.run([sys.executable, "-c", _CHILD], check=True, cwd=Path(__file__).resolve().parents[1])
-        best = min(best, time.perf_counter() - begin)
-    return 1000 * best
-
-
-def first_picture(app: QApplication) -> None:
-    """Open the bundled run in a new window and return when it is painted."""
-    with tempfile.TemporaryDirectory() as folder:
-        settings = QSettings(str(Path(folder) / "bench.ini"), QSettings.Format.IniFormat)
-        window = MainWindow(settings)
-        window.show()
-        loop = QEventLoop()
-        window.opened.connect(loop.quit)
-        window.open_demonstration()
-        loop.exec()
-        _first_picture(window)
-        os._exit(0)  # the picture is there: closing is not measured

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import gc
+import importlib
 import os
 import signal
 import socket
@@ -102,10 +104,15 @@ def _loads(library: str) -> bool:
 
 def _application(theme_name: str | None = None) -> tuple[QApplication, QSettings]:
     """The application, dressed, and its settings."""
+    gc.disable()  # what is imported stays; then the Collector's
+    importlib.import_module("engine.kernels")  # before Qt: PySide6 reads the source of all that is imported after it
     from PySide6.QtCore import QSettings, qInstallMessageHandler
     from PySide6.QtGui import QGuiApplication
     from PySide6.QtWidgets import QApplication
 
+    from app.qt_mirror import import_pyqtgraph
+
+    import_pyqtgraph()
     from app import theme
     from app.garbage import Collector
 
@@ -130,7 +137,7 @@ def _qt_says(_kind: object, _where: object, text: str) -> None:
 
 
 def _show(arguments: list[str]) -> int:
-    app, settings = _application()
+    _, settings = _application()
     from PySide6.QtCore import QTimer
 
     from app.main_window import MainWindow
@@ -142,13 +149,20 @@ def _show(arguments: list[str]) -> int:
     beat.start(200)
     signal.signal(signal.SIGINT, lambda *_: window.quit_now())
     signal.signal(signal.SIGTERM, lambda *_: window.quit_now())
-    window.show()
-    if arguments:
+    if arguments:  # before the window is shown: the file is looked through meanwhile
         window.open(arguments[0])
     else:
         window.open_demonstration()
+    window.show()
     QTimer.singleShot(2500, window.hints.start)
-    return app.exec()
+    return until_closed(window)
+
+
+def until_closed(window: MainWindow) -> int:
+    """The event loop.  -> exit status"""
+    from PySide6.QtWidgets import QApplication
+
+    return QApplication.exec()
 
 
 def _excepthook(window: MainWindow) -> Callable[..., None]:
@@ -345,7 +359,7 @@ def _telling_neuron(run: Run) -> int | None:
 
 
 def _settle(app: QApplication, window: MainWindow) -> None:
-    """Process events until every visible view shows the selection, and a little longer for layouts."""
+    """Process events until everything visible shows the selection, and a little longer for layouts."""
     from PySide6.QtCore import QEventLoop, QTimer
 
     loop = QEventLoop()
@@ -353,7 +367,7 @@ def _settle(app: QApplication, window: MainWindow) -> None:
 
     def look() -> None:
         nonlocal calm
-        calm = 0 if window.waiting or window.compute.busy else calm + 1
+        calm = 0 if window.waiting or window.compute.busy or window.panel.estimating else calm + 1
         if calm > 8:
             loop.quit()
 

@@ -7,6 +7,7 @@ there belongs to another thread, and Qt warns or crashes. So it runs between eve
 from __future__ import annotations
 
 import gc
+import time
 
 from PySide6.QtCore import QObject, Qt, QTimer
 from PySide6.QtGui import QGuiApplication
@@ -14,6 +15,7 @@ from PySide6.QtGui import QGuiApplication
 _PERIOD_MS = 200
 _BUILT_MS = 3000  # after the start: the window is there
 _THRESHOLDS = (2000, 10, 10)  # of new objects, of young collections, of middle collections
+_LONG = 0.02  # seconds that a collection may take before what survives it is taken for permanent too
 
 
 class Collector(QObject):
@@ -26,17 +28,21 @@ class Collector(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         gc.disable()
-        gc.collect()
-        gc.freeze()
+        gc.freeze()  # with the little that imports leave behind: to look for it would take longer
         self._timer = QTimer(self)
         self._timer.timeout.connect(self.collect)
         self._timer.start(_PERIOD_MS)
         QTimer.singleShot(_BUILT_MS, self, gc.freeze)
 
     def collect(self) -> None:
-        """The oldest generation that is due."""
+        """The oldest generation that is due. A library that was imported since is looked through once."""
         due = [i for i, (count, most) in enumerate(zip(gc.get_count(), _THRESHOLDS, strict=True)) if count > most]
-        if due and QGuiApplication.mouseButtons() == Qt.MouseButton.NoButton:
-            gc.collect(due[-1])
-        elif due:
+        if not due:
+            return
+        if QGuiApplication.mouseButtons() != Qt.MouseButton.NoButton:
             gc.collect(0)
+            return
+        begin = time.thread_time()
+        gc.collect(due[-1])
+        if due[-1] == len(_THRESHOLDS) - 1 and time.thread_time() - begin > _LONG:
+            gc.freeze()

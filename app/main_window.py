@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QByteArray, QObject, QSettings, Qt, QThread, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence
+from PySide6.QtCore import QByteArray, QEvent, QObject, QSettings, QSize, Qt, QThread, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
     QApplication,
     QDockWidget,
@@ -28,7 +29,6 @@ from app import theme
 from app.bookmarks_panel import BookmarksPanel
 from app.commands import Command
 from app.compute import Compute, Query
-from app.export_dialog import Exporting
 from app.hints import Hints, first_hints
 from app.layouts import LAYOUTS, PANEL, arrange, named
 from app.menus import Menus
@@ -44,6 +44,9 @@ from app.views import VIEWS
 from app.views.base import View
 from engine.replay import forget
 from engine.runfile import Run, RunError
+
+if TYPE_CHECKING:
+    from app.export_dialog import Exporting
 
 DEMONSTRATION = RESOURCES / "demonstration.h5"
 RECENT = 8
@@ -80,8 +83,8 @@ class MainWindow(QMainWindow):
         self.panel = TrainingPanel(self.session, self.compute, self.settings)
         self.bookmarks = BookmarksPanel(self.session)
         self.palette_window = CommandPalette(self, self.settings)
-        self.exporting = Exporting(self)
         self.tracing.held = self._is_training
+        self.panel.picture_awaited = lambda: bool(self._opening) or self.waiting
         self.layout_name = ""
         self._previous: Run | None = None
         self._previous_epoch: int | None = None
@@ -111,6 +114,13 @@ class MainWindow(QMainWindow):
         self.panel.back.connect(self.show_previous)
         self.hints = Hints(self, self.settings, first_hints(self))
         self._restore()
+
+    @cached_property
+    def exporting(self) -> Exporting:
+        """What is taken out of the window; made when something is."""
+        from app.export_dialog import Exporting
+
+        return Exporting(self)
 
     # -- runs ----------------------------------------------------------------------------------------------
 
@@ -226,6 +236,7 @@ class MainWindow(QMainWindow):
             self.docks[view.name] = self._dock(view.title, f"dock.{view.name}", view, view.header)
             view.wanted.connect(self._wanted)
             self.docks[view.name].visibilityChanged.connect(view.come_to_front)
+            self.docks[view.name].visibilityChanged.connect(_Unseen(view).look)
         self.docks[PANEL] = self._dock("Training", "dock.training", self.panel)
         self.docks["bookmarks"] = self._dock("Bookmarks", "dock.bookmarks", self.bookmarks, self.bookmarks.header)
         bottom = QWidget()
@@ -471,6 +482,27 @@ class MainWindow(QMainWindow):
             self.restoreGeometry(geometry)
         name = str(self.settings.value("layout/name", FIRST_LAYOUT))
         self.use_layout(name if named(name) else FIRST_LAYOUT)
+
+
+class _Unseen(QObject):
+    """Keeps its sizes from a view that nobody has seen yet: Qt lays out what is behind a tab too, and a view with a
+    size is built.
+    """
+
+    def __init__(self, view: View) -> None:
+        super().__init__(view)
+        self._view = view
+        view.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        return event.type() == QEvent.Type.Resize
+
+    def look(self, in_front: bool) -> None:
+        """Its dock has come to the front, or gone from there."""
+        if in_front:
+            self._view.removeEventFilter(self)
+            QApplication.sendEvent(self._view, QResizeEvent(self._view.size(), QSize()))
+            self.deleteLater()
 
 
 class _Opening(QThread):

@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from html import escape, unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from xml.sax.saxutils import escape, unescape
 
 import numpy as np
 from numpy.typing import NDArray
@@ -217,7 +217,7 @@ def _joined(found: re.Match[str]) -> str:
             runs.append([letter])
     spans = "".join(
         f'<tspan x="{run[0][0]:g}" y="{run[0][1]}" style="{_with_fallbacks(run[0][2])}">'
-        f"{escape(''.join(letter[3] for letter in run)).replace(chr(0xA0), ' ')}</tspan>"
+        f"{escape(''.join(letter[3] for letter in run), quote=False).replace(chr(0xA0), ' ')}</tspan>"
         for run in runs
     )
     return f'<text xml:space="preserve">{spans}</text>'

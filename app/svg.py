@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import math
 import unicodedata
-from xml.sax.saxutils import escape, quoteattr
+from html import escape
 
 from PySide6.QtCore import (
     QBuffer,
@@ -105,7 +105,7 @@ class _SvgEngine(Engine):
             place = self.transform.map(at)
         else:
             turned = " " + _matrix(self.transform)
-        family = quoteattr(f"{font.family()}, {FALLBACK_FONTS}")
+        family = f'"{escape(f"{font.family()}, {FALLBACK_FONTS}")}"'
         size = font.pixelSize() if font.pixelSize() > 0 else QFontInfo(font).pixelSize()
         weight = f' font-weight="{font.weight().value}"' if font.weight() != QFont.Weight.Normal else ""
         italic = ' font-style="italic"' if font.italic() else ""
@@ -209,4 +209,4 @@ def _number(value: float) -> str:
 
 def escaped(text: str) -> str:
     """As text of an XML document; spaces of every width stay, characters that control something go."""
-    return escape("".join(c for c in text if c == "\n" or unicodedata.category(c)[0] != "C"))
+    return escape("".join(c for c in text if c == "\n" or unicodedata.category(c)[0] != "C"), quote=False)

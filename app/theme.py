@@ -241,10 +241,14 @@ _LMS_TO_RGB = np.array(
 
 def icon(name: str, colour: str | None = None) -> QIcon:
     """A stroke icon in the theme's text colour."""
+    return _icon(name, colour or current().text, current().faint)
+
+
+@cache
+def _icon(name: str, colour: str, disabled: str) -> QIcon:
     svg = (RESOURCES / "icons" / f"{name}.svg").read_text(encoding="utf-8")
     result = QIcon()
-    theme = current()
-    for mode, paint in ((QIcon.Mode.Normal, colour or theme.text), (QIcon.Mode.Disabled, theme.faint)):
+    for mode, paint in ((QIcon.Mode.Normal, colour), (QIcon.Mode.Disabled, disabled)):
         renderer = QSvgRenderer(QByteArray(svg.replace("currentColor", paint).encode()))
         for side in (16, 20, 32, 40, 64):
             pixmap = QPixmap(QSize(side, side))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QSettings, QStandardPaths, Qt, QTimer, Signal
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -31,16 +33,17 @@ from app import theme
 from app.compute import Answer, Compute, Query
 from app.session import Selection, Session
 from app.theme import SPACE
-from app.training_thread import Ended, TrainingThread
+from app.training_thread import Ended, Preparation, TrainingThread
 from app.views.base import label
 from app.views.plots import epoch_text
 from engine import recording
 from engine.config import PRESETS, Config, ConfigError, hint, parse_setting, preset
 from engine.estimate import Estimate, estimate
 from engine.runfile import Run
-from engine.training import Checkpoint, Progress, device_names
+from engine.training import Checkpoint, Progress
 
 _SYMBOLS = {"add": "a + b", "subtract": "a − b", "multiply": "a · b", "divide": "a / b", "x2xyy2": "a² + ab + b²"}
+_DEVICES = {"cpu": "CPU", "cuda": "CUDA"}  # until it is known what there is
 _GROWTH_MS = 400  # at least, between two updates of the views: the event loop stays free
 _GROWTH_MS_MOST = 8000
 _GROWTH_SHARE = 0.04  # of a core's time that updating the views of a run in training may take
@@ -64,6 +67,9 @@ class TrainingPanel(QFrame):
         self._suggested = ""
         self._editors: dict[str, QWidget] = {}
         self._recent: deque[tuple[float, int]] = deque()
+        self.picture_awaited: Callable[[], bool] = lambda: False
+        self._preparation = Preparation(self)
+        self._preparation.finished.connect(self._prepared)
         self._estimating: Query | None = None
         self._ask_estimate = QTimer(self)
         self._ask_estimate.setSingleShot(True)
@@ -147,12 +153,36 @@ class TrainingPanel(QFrame):
         assert isinstance(editor, QLineEdit)
         return parse_setting(name, editor.text())
 
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._ask_estimate.start()
+
     def _estimate(self) -> None:
-        if self._config is None or self._is_training():
+        """What the next run will cost: measured only for who can see it, and never before a picture."""
+        if self._config is None or self._is_training() or not self.isVisible():
+            return
+        if self.picture_awaited():
+            self._ask_estimate.start()
+            return
+        self._cost.setText("measuring …")
+        if not self._preparation.isFinished():
+            self._preparation.start()
             return
         self._estimating = Query(estimate, (self._config,))
-        self._cost.setText("measuring …")
-        self.compute.ask(self, self._estimating)
+        self.compute.ask(self, self._estimating, urgent=False)
+
+    @property
+    def estimating(self) -> bool:
+        """Whether the cost of the next run is still to be told, apart from what is being computed."""
+        return self.isVisible() and (self._ask_estimate.isActive() or self._preparation.isRunning())
+
+    def _prepared(self) -> None:
+        """Training can begin at once: say on what, and measure."""
+        device = self._editors["device"]
+        assert isinstance(device, QComboBox)
+        for i in range(device.count()):
+            device.setItemText(i, self._preparation.devices.get(device.itemData(i), device.itemText(i)))
+        self._estimate()
 
     def _estimated(self, query: Query, answer: Answer) -> None:
         if query != self._estimating:
@@ -233,6 +263,7 @@ class TrainingPanel(QFrame):
 
     def stop_and_wait(self) -> None:
         """Stop and return when the file is closed (at most a few epochs later)."""
+        self._preparation.wait()
         if self.thread_in_training is not None:
             self.thread_in_training.stop()
             self.thread_in_training.wait()
@@ -422,7 +453,7 @@ class TrainingPanel(QFrame):
         editor: QWidget
         if choices:
             editor = QComboBox()
-            names = device_names() if name == "device" else _SYMBOLS
+            names = _DEVICES if name == "device" else _SYMBOLS
             for choice in choices:
                 editor.addItem(names.get(choice, choice), choice)
             editor.currentIndexChanged.connect(self._edited)

@@ -1,4 +1,4 @@
-"""The training thread: the engine's generator, driven from the window."""
+"""The training thread: the engine's generator, driven from the window; and what prepares it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject, QThread, Signal
 from engine.recording import Recording
 from engine.runfile import Run
 from engine.runwriter import NoSpace
-from engine.training import Checkpoint, Progress
+from engine.training import Checkpoint, Progress, device_names, prepare
 
 _WAIT_FOR_SPACE = 1.0  # seconds between attempts
 
@@ -94,6 +94,18 @@ class TrainingThread(QThread):
             self.committed.emit(event)
         else:
             self.progressed.emit(event)
+
+
+class Preparation(QThread):
+    """Imports what training needs, away from the window and its analyses; `devices`: what each choice means here."""
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self.devices: dict[str, str] = {}
+
+    def run(self) -> None:
+        prepare()
+        self.devices = device_names()
 
 
 def _step_aside() -> None:

@@ -23,10 +23,11 @@ from torch import Tensor
 
 from engine import kernels
 from engine.config import Config, preset
-from engine.fast_step import FastStep, zeros
+from engine.fast_step import FastStep
 from engine.lanes import Lanes
 from engine.models.transformer import Weights, initial_weights
 from engine.step import Batch, GeneralStep, Parameters, evaluate
+from engine.structured import zeros
 from engine.tasks import examples
 from engine.training import Trainer, physical_cores
 
@@ -153,6 +154,7 @@ def product_rate(threads: int, rows: int = 1920, columns: int = 128, depth: int 
     x, w = torch.from_numpy(a).view(rows, depth), torch.from_numpy(b).view(columns, depth)
 
     def library(_: int) -> None:
+        torch.set_num_threads(1)  # of this lane
         torch.ops.mkldnn._linear_pointwise(x, w, None, "none", [], "")
 
     ways: list[Callable[[int], None]] = [ours]

@@ -369,16 +369,16 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _analyse(options: argparse.Namespace) -> int:
-    import torch
-
     from engine.analysis.measures import key_frequencies
     from engine.analysis.summary import summary
-    from engine.training import physical_cores
+    from engine.lanes import choose_analysis_cores, physical_cores
+    from engine.later import torch
 
     run = Run.open(options.file)
     if not run.n_checkpoints:
         raise RunError(f"{options.file} has no checkpoint yet.")
-    torch.set_num_threads(physical_cores())
+    choose_analysis_cores(physical_cores())
+    torch.set_num_threads(physical_cores())  # for models that take the general path
     keys = _keys(options.keys, run)
     if keys is None:
         keys = key_frequencies(run, run.n_checkpoints - 1)

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from functools import cache
 from typing import Any, get_args, get_type_hints
 
 from engine.tasks import TASKS, UnknownTask, task_named
@@ -74,7 +75,7 @@ class Config:
                 object.__setattr__(self, "operation", task_named(self.operation).name)
             except UnknownTask as error:
                 raise ConfigError(f"operation = {self.operation!r}: {error}") from None
-        types = get_type_hints(type(self))
+        types = _types()
         for f in fields(self):
             value = _checked(f.name, getattr(self, f.name), types[f.name], f.metadata)
             object.__setattr__(self, f.name, value)
@@ -135,6 +136,12 @@ class Config:
         if isinstance(values.get("betas"), list):
             values["betas"] = tuple(values["betas"])
         return cls(**values)
+
+
+@cache
+def _types() -> dict[str, Any]:
+    """The types of the fields."""
+    return get_type_hints(Config)
 
 
 def is_prime(n: int) -> bool:
@@ -198,7 +205,7 @@ def parse_setting(name: str, text: str) -> Any:
     Raises `ConfigError` for an unknown name or a text that is not of the field's type.
     """
     _known_names({name: text})
-    kind = get_type_hints(Config)[name]
+    kind = _types()[name]
     text = text.strip()
     try:
         if kind == tuple[float, float]:

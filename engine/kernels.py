@@ -8,6 +8,7 @@ kept on disk is renewed when the file it stands in changes.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -16,6 +17,8 @@ import numpy as np
 from llvmlite import binding, ir
 from numba import config, njit, types
 from numba.core import cgutils
+from numba.core.caching import FunctionCache
+from numba.core.runtime.nrt import rtsys
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
@@ -56,15 +59,27 @@ _SET, _ADD = cast(bool, np.bool_(False)), cast(bool, np.bool_(True))
 _NO_LOGIT = -1e30  # what the padding of logits holds, so that softmax does not see it
 
 
+class _Kept(FunctionCache):
+    """What is kept on disk of a function, read as it is.
+
+    Numba's own first loads everything that it compiles with, which takes longer than all kernels together. Where
+    nothing is kept the compiler does so by itself.
+    """
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        rtsys.initialize(target_context)  # memory for arrays made inside
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)  # type: ignore[no-untyped-call]
+
+
 def compiled(fastmath: set[str] | None = None) -> Callable[[F], F]:
     """Compile at the first call for each type of arguments; kept on disk where there is a place for it."""
 
     def decorate(function: F) -> F:
-        flags: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": fastmath or False}
-        try:
-            return cast(F, njit(cache=True, **flags)(function))
-        except RuntimeError:  # nowhere to keep it
-            return cast(F, njit(**flags)(function))
+        made: Any = njit(nogil=True, error_model="numpy", fastmath=fastmath or False)(function)
+        with contextlib.suppress(RuntimeError):  # nowhere to keep it
+            made._cache = _Kept(function)  # type: ignore[no-untyped-call]
+        return cast(F, made)
 
     return decorate
 

@@ -9,14 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from engine.config import Config
+from engine.lanes import analysis_cores
+from engine.later import torch
 from engine.models.transformer import forward, shapes
 from engine.runfile import Arrays, Run
-from engine.step import Batch, Parameters, structured_step
-from engine.tasks import Examples
 
 CACHE_BYTES = 192 * 2**20  # of whole passes, and as many of `Hidden`; the newest is kept whatever its size
 _ROWS = 8192
@@ -64,7 +63,7 @@ def activations(run: Run, step: int, exact: bool = True) -> Activations:
         if key in _cache:
             _cache.move_to_end(key)
             return _cache[key]
-    found = _compute(run, step, torch.float64) if exact else _finish(run, step, drawn(run, step))
+    found = _compute(run, step) if exact else _finish(run, step, drawn(run, step))
     _keep(_cache, key, found)
     with _lock:
         _hidden.pop(key[:2], None)  # a part of what is kept now
@@ -82,11 +81,11 @@ def drawn(run: Run, step: int) -> Hidden:
     if known is not None:
         return Hidden(known.mlp_post, known.pattern, None)
     with _forward_lock:
-        structured = _structured(run.config, torch.float32, _DRAWING_LANES)
+        structured = _structured(run.config, False, _DRAWING_LANES)
         if structured is not None:
             found = structured.hidden(run.weights(step))
     if structured is None:
-        whole = _general(run, step, torch.float32)
+        whole = _general(run, step, exact=False)
         _keep(_cache, (*key, False), whole)
         return Hidden(whole.mlp_post, whole.pattern, None)
     _keep(_hidden, key, found)
@@ -98,9 +97,9 @@ def _finish(run: Run, step: int, found: Hidden) -> Activations:
     if found.rows is None:  # they came with it
         with _lock:
             known = _cache.get((run, int(run.epochs[step]), False))
-        return known or _general(run, step, torch.float32)
+        return known or _general(run, step, exact=False)
     with _forward_lock:
-        structured = _structured(run.config, torch.float32, _DRAWING_LANES)
+        structured = _structured(run.config, False, _DRAWING_LANES)
         assert structured is not None
         return Activations(structured.logits(run.weights(step), found.rows), found.mlp_post, found.pattern)
 
@@ -134,22 +133,23 @@ def forget(run: Run) -> None:
 class Forward:
     """The structured forward pass over all pairs, its buffers kept from checkpoint to checkpoint."""
 
-    def __init__(self, config: Config, dtype: torch.dtype, threads: int) -> None:
-        """Raises `LookupError` where the structured path does not fit the model."""
+    def __init__(self, config: Config, exact: bool, threads: int) -> None:
+        """exact : float64, else float32.  Raises `LookupError` where the structured path does not fit the model."""
+        from engine.structured import Structured, fits, zeros  # compiled: not before it is needed
+
         p = config.p
-        cpu = torch.device("cpu")
-        zeros = {name: torch.zeros(shape) for name, shape in shapes(config).items()}
-        pairs = Examples(np.stack(np.divmod(np.arange(p * p), p), axis=1), np.zeros(p * p, dtype=np.int64))
-        self._parameters = Parameters(config, zeros, cpu, dtype)
-        step = structured_step(config, self._parameters, Batch(pairs, cpu), threads)
-        if step is None:
+        dtype: np.dtype[np.floating] = np.dtype(np.float64 if exact else np.float32)
+        if not fits(config, dtype):
             raise LookupError
-        self._step, self._p, self._d_mlp = step, p, config.d_mlp
+        pairs = np.stack(np.divmod(np.arange(p * p), p), axis=1)
+        self._weights, gradients = ({name: zeros(shape, dtype) for name, shape in shapes(config).items()} for _ in "wg")
+        self._step = Structured(config, self._weights, gradients, pairs, np.zeros(p * p, dtype=np.int64), threads)
+        self._p, self._d_mlp = p, config.d_mlp
         self._buffers: Any = None
 
     def _load(self, weights: Arrays) -> None:
-        for name, w in self._parameters.weights.items():
-            w.copy_(torch.from_numpy(weights[name]))
+        for name, w in self._weights.items():
+            w[...] = weights[name]
 
     def hidden(self, weights: Arrays) -> Hidden:
         """Without the logits."""
@@ -177,7 +177,6 @@ class Forward:
         return Activations(np.ascontiguousarray(logits[:, : self._p]), post[None], pattern[None])
 
 
-@torch.inference_mode()
 def attending(run: Run, step: int, pattern: NDArray[np.float64]) -> NDArray[np.floating]:
     """The logits of a model of one layer on all p² pairs, float64, with attention from `=` given.
 
@@ -185,22 +184,23 @@ def attending(run: Run, step: int, pattern: NDArray[np.float64]) -> NDArray[np.f
     """
     c = run.config
     with _forward_lock:
-        structured = _structured(c, torch.float64, torch.get_num_threads())
+        structured = _structured(c, True, analysis_cores())
         if structured is not None:
             return structured.attending(run.weights(step), pattern)
-    w = {name: torch.from_numpy(array).double() for name, array in run.weights(step).items()}
-    pairs = torch.cartesian_prod(torch.arange(c.p), torch.arange(c.p))
-    logits: NDArray[np.floating] = forward(w, pairs, c, pattern=torch.from_numpy(pattern))[:, : c.p].numpy()
+    with torch.inference_mode():
+        w = {name: torch.from_numpy(array).double() for name, array in run.weights(step).items()}
+        pairs = torch.cartesian_prod(torch.arange(c.p), torch.arange(c.p))
+        logits: NDArray[np.floating] = forward(w, pairs, c, pattern=torch.from_numpy(pattern))[:, : c.p].numpy()
     return logits
 
 
-_forward: OrderedDict[tuple[Config, torch.dtype, int], Forward | None] = OrderedDict()
+_forward: OrderedDict[tuple[Config, bool, int], Forward | None] = OrderedDict()
 _forward_lock = threading.Lock()
 
 
-def _structured(config: Config, dtype: torch.dtype, threads: int) -> Forward | None:
+def _structured(config: Config, exact: bool, threads: int) -> Forward | None:
     """The pass of a model's shape; None where it has none. Hold `_forward_lock`."""
-    key = (replace(config, data_seed=0, model_seed=0), dtype, threads)
+    key = (replace(config, data_seed=0, model_seed=0), exact, threads)
     if key not in _forward:
         try:
             _forward[key] = Forward(*key)
@@ -211,27 +211,29 @@ def _structured(config: Config, dtype: torch.dtype, threads: int) -> Forward | N
     return _forward[key]
 
 
-def _compute(run: Run, step: int, dtype: torch.dtype) -> Activations:
+def _compute(run: Run, step: int) -> Activations:
     with _forward_lock:
-        structured = _structured(run.config, dtype, torch.get_num_threads())
+        structured = _structured(run.config, True, analysis_cores())
         if structured is not None:
             return structured(run.weights(step))
-    return _general(run, step, dtype)
+    return _general(run, step, exact=True)
 
 
-@torch.inference_mode()
-def _general(run: Run, step: int, dtype: torch.dtype) -> Activations:
+def _general(run: Run, step: int, exact: bool) -> Activations:
+    """Of any model, by the plain forward pass."""
     p = run.config.p
-    w = {name: torch.from_numpy(array).to(dtype) for name, array in run.weights(step).items()}
-    pairs = torch.cartesian_prod(torch.arange(p), torch.arange(p))
     parts: dict[str, list[torch.Tensor]] = {"logits": [], "mlp_post": [], "pattern": []}
-    for rows in torch.split(pairs, _ROWS):
-        kept: dict[str, list[torch.Tensor]] = {}
-        parts["logits"].append(forward(w, rows, run.config, kept)[:, :p])
-        for name in ("mlp_post", "pattern"):
-            parts[name].append(torch.stack(kept[name]))
-    return Activations(
-        logits=torch.cat(parts["logits"]).numpy(),
-        mlp_post=torch.cat(parts["mlp_post"], dim=1).numpy(),
-        pattern=torch.cat(parts["pattern"], dim=1).numpy(),
-    )
+    with torch.inference_mode():
+        dtype = torch.float64 if exact else torch.float32
+        w = {name: torch.from_numpy(array).to(dtype) for name, array in run.weights(step).items()}
+        pairs = torch.cartesian_prod(torch.arange(p), torch.arange(p))
+        for rows in torch.split(pairs, _ROWS):
+            kept: dict[str, list[torch.Tensor]] = {}
+            parts["logits"].append(forward(w, rows, run.config, kept)[:, :p])
+            for name in ("mlp_post", "pattern"):
+                parts[name].append(torch.stack(kept[name]))
+        return Activations(
+            logits=torch.cat(parts["logits"]).numpy(),
+            mlp_post=torch.cat(parts["mlp_post"], dim=1).numpy(),
+            pattern=torch.cat(parts["pattern"], dim=1).numpy(),
+        )

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-import torch
-from torch import Tensor
-
 from engine.config import Config
+from engine.later import torch
 from engine.models.transformer import Weights, forward, shapes
 from engine.tasks import Examples
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from engine.fast_step import FastStep
 
 EVALUATION_ROWS = 16_384  # pairs in one forward pass when nothing has to be differentiated
@@ -86,23 +86,28 @@ class GeneralStep:
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
-    @torch.no_grad()
     def sums(self, pairs: Tensor, labels: Tensor) -> Tensor:
         """As in `Step`."""
-        p, sums = self._config.p, torch.zeros(3, dtype=torch.float64, device=labels.device)
-        for start in range(0, len(labels), EVALUATION_ROWS):
-            right = labels[start : start + EVALUATION_ROWS]
-            logits = forward(self._parameters.weights, pairs[start : start + EVALUATION_ROWS], self._config)
-            top = logits.amax(-1, keepdim=True)
-            exps = (logits - top).double().exp_()
-            residues = exps[:, :p].sum(-1)
-            correct = (logits.gather(-1, right[:, None]) - top).double()[:, 0]
-            answered = logits[:, :p].argmax(-1) == right
-            sums += torch.stack([
-                (residues.log() - correct).sum(), answered.double().sum(),
-                ((residues + exps[:, p]).log() - correct).sum(),
-            ])  # fmt: skip
+        sums = torch.zeros(3, dtype=torch.float64, device=labels.device)
+        with torch.no_grad():
+            for start in range(0, len(labels), EVALUATION_ROWS):
+                rows = slice(start, start + EVALUATION_ROWS)
+                logits = forward(self._parameters.weights, pairs[rows], self._config)
+                sums += _sums(logits, labels[rows], self._config.p)
         return sums
+
+
+def _sums(logits: Tensor, right: Tensor, p: int) -> Tensor:
+    """As in `Step`.  logits (n, p + 1), right (n,) -> (3,) float64"""
+    top = logits.amax(-1, keepdim=True)
+    exps = (logits - top).double().exp_()
+    residues = exps[:, :p].sum(-1)
+    correct = (logits.gather(-1, right[:, None]) - top).double()[:, 0]
+    answered = logits[:, :p].argmax(-1) == right
+    return torch.stack([
+        (residues.log() - correct).sum(), answered.double().sum(),
+        ((residues + exps[:, p]).log() - correct).sum(),
+    ])  # fmt: skip
 
 
 def choose_step(config: Config, parameters: Parameters, train: Batch, threads: int = 1) -> Step:
@@ -112,12 +117,11 @@ def choose_step(config: Config, parameters: Parameters, train: Batch, threads: i
 
 def structured_step(config: Config, parameters: Parameters, train: Batch, threads: int = 1) -> FastStep | None:
     """The structured step where it fits the model and is exact on this machine."""
-    flat = parameters.flat
-    if config.n_layers > 1 or config.layer_norm or config.activation != "relu" or flat.device.type != "cpu":
+    if parameters.flat.device.type != "cpu":
         return None
-    from engine.fast_step import FastStep, product_is_exact
+    from engine.fast_step import FastStep, fits
 
-    if not product_is_exact(flat.dtype):
+    if not fits(config, parameters.flat[:0].numpy().dtype):
         return None
     return FastStep(config, parameters.weights, parameters.gradients, train.pairs, train.labels, threads)
 

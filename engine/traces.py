@@ -17,7 +17,6 @@ from typing import Any
 
 import h5py
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from engine.analysis.characters import Characters, NoBasis, characters
@@ -30,6 +29,7 @@ from engine.analysis.measures import (
     of_activations,
     restricted,
 )
+from engine.lanes import analysis_cores
 from engine.models.transformer import shapes
 from engine.replay import Forward, activations
 from engine.runfile import Run
@@ -122,7 +122,7 @@ class Traces:
     def _forward(self) -> Forward | None:
         """The pass over all pairs, made when the first checkpoint is measured; None where the model has none."""
         try:
-            return Forward(self.run.config, torch.float64, torch.get_num_threads())
+            return Forward(self.run.config, True, analysis_cores())
         except LookupError:
             return None
 

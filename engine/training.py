@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from engine.config import Config
+from engine.lanes import physical_cores as physical_cores
+from engine.later import import_beside, torch
 from engine.models.transformer import Weights, initial_weights, shapes
 from engine.step import Batch, Evaluation, Parameters, Step, choose_step, evaluate
 from engine.tasks import examples
@@ -88,19 +89,12 @@ def device_names() -> dict[str, str]:
     return {"auto": "auto (CUDA)" if torch.cuda.is_available() else "auto (CPU)", "cpu": "CPU", "cuda": f"CUDA: {cuda}"}
 
 
-def physical_cores() -> int:
-    """Cores this process may use, hyper-threads counted once."""
-    try:
-        usable = len(os.sched_getaffinity(0))
-    except AttributeError:  # not on Linux
-        return torch.get_num_threads()
-    try:
-        with open("/proc/cpuinfo") as file:
-            lines = [line.split(":")[1].strip() for line in file if line.startswith(("physical id", "core id"))]
-        cores = len(set(zip(lines[::2], lines[1::2], strict=True)))
-    except (OSError, IndexError, ValueError):
-        cores = 0
-    return max(1, min(usable, cores or usable))
+def prepare() -> None:
+    """Import what a first step imports, in a thread while others work."""
+    import_beside()
+    weight = torch.zeros(1)
+    weight.grad = torch.zeros(1)
+    torch.optim.AdamW([weight], fused=True).step()  # imports as much again
 
 
 class Trainer:
@@ -111,9 +105,12 @@ class Trainer:
         config: Config,
         start: Start | None = None,
         threads: int | None = None,
-        dtype: torch.dtype = torch.float32,
+        dtype: torch.dtype | None = None,
     ) -> None:
-        """Sets the calling thread's number of torch threads. Raises `TrainingError`."""
+        """dtype : float32 where it is not given
+
+        Sets the calling thread's number of torch threads. Raises `TrainingError`.
+        """
         self.threads = threads or physical_cores()
         torch.set_num_threads(self.threads)
         self.config, self.start = config, start
@@ -122,7 +119,7 @@ class Trainer:
         train, test = examples(config.operation, config.p, config.train_fraction, config.data_seed)
         self.train_batch, self.test_batch = Batch(train, self.device), Batch(test, self.device)
         values = initial_weights(config) if start is None else _tensors(start.weights)
-        self.parameters = Parameters(config, values, self.device, dtype)
+        self.parameters = Parameters(config, values, self.device, dtype or torch.float32)
         self.step: Step = choose_step(config, self.parameters, self.train_batch, self.threads)
         if self.step.path == "structured":  # its lanes use the cores, one thread each
             torch.set_num_threads(1)

@@ -7,12 +7,24 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 H5PY_ROOMS = {"engine/runfile.py", "engine/runwriter.py", "engine/probe.py", "engine/bundle.py", "engine/traces.py"}
+TORCH_ROOMS = {"engine/bench.py", "engine/imports.py"}  # which a window does not open; the others take `engine.later`
 
 
 def imports(file: Path) -> set[str]:
     """Every module that a file imports, anywhere in it."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module}
+    return found
+
+
+def imports_at_once(file: Path) -> set[str]:
+    """Every module that is imported when a file is."""
+    found: set[str] = set()
+    for node in ast.parse(file.read_text()).body:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -36,6 +48,13 @@ def test_that_the_engine_has_no_qt_and_does_not_know_the_app(file: str) -> None:
 @pytest.mark.parametrize("file", modules("app"))
 def test_that_the_app_has_no_torch_and_no_files_of_its_own(file: str) -> None:
     assert not uses(file, "torch", "h5py", "scipy")
+
+
+@pytest.mark.parametrize("file", modules("engine"))
+def test_that_torch_comes_when_it_is_used(file: str) -> None:
+    at_once = {name.split(".")[0] for name in imports_at_once(ROOT / file)}
+    assert "torch" not in at_once or file in TORCH_ROOMS
+    assert not {"matplotlib", "sympy", "PIL"} & at_once
 
 
 @pytest.mark.parametrize("file", modules("engine"))

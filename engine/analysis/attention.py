@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from engine.analysis.characters import Characters, characters
 from engine.config import Config
 from engine.fourier import components, fourier_basis, frequencies
+from engine.later import torch
 from engine.models.transformer import forward
 from engine.replay import activations
 from engine.runfile import Run
@@ -51,7 +51,7 @@ def attention_scores(run: Run, step: int, layer: int = 0, exact: bool = True) ->
     layer = range(run.config.n_layers)[layer]
     if layer == 0:
         return FirstLayer.of(run, step).scores()
-    return _mean_scores(run, step, layer, torch.float64 if exact else torch.float32)
+    return _mean_scores(run, step, layer, exact)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,14 +107,15 @@ class FirstLayer:
         return np.asarray(self.toward(self.start) @ self.embedding[x.elements].T @ fourier_basis(x.n).T)
 
 
-@torch.inference_mode()
-def _mean_scores(run: Run, step: int, layer: int, dtype: torch.dtype) -> AttentionScores:
+def _mean_scores(run: Run, step: int, layer: int, exact: bool) -> AttentionScores:
     """Of a later layer: one forward pass over all pairs."""
     c = run.config
-    w = {name: torch.from_numpy(array).to(dtype) for name, array in run.weights(step).items()}
-    token = torch.arange(c.p)
     kept: dict[str, list[torch.Tensor]] = {}
-    forward(w, torch.cartesian_prod(token, token), c, kept)
+    with torch.inference_mode():
+        dtype = torch.float64 if exact else torch.float32
+        w = {name: torch.from_numpy(array).to(dtype) for name, array in run.weights(step).items()}
+        token = torch.arange(c.p)
+        forward(w, torch.cartesian_prod(token, token), c, kept)
     grid = kept["scores"][layer].double().numpy().reshape(c.p, c.p, c.n_heads, 3)
     return AttentionScores(
         grid[..., 0].mean(axis=1).T.copy(), grid[..., 1].mean(axis=0).T.copy(), grid[..., 2].mean(axis=(0, 1)), False

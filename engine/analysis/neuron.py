@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from engine.analysis.characters import Characters, NoBasis, characters
 from engine.analysis.neurons import THRESHOLD, from_values
 from engine.analysis.wall import wave_peak
 from engine.fourier import components, fourier_basis, frequencies
+from engine.later import torch
 from engine.replay import activations
 from engine.runfile import Run
 

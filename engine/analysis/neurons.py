@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from engine.fourier import components, fourier_basis, frequencies
-from engine.lanes import Lanes
+from engine.lanes import Lanes, analysis_cores
 from engine.replay import activations
 from engine.runfile import Run
 
@@ -44,7 +43,7 @@ def frequency_powers(values: NDArray[np.floating], p: int) -> tuple[Floats, Floa
     """
     n = values.shape[1]
     energy, total, mean = np.zeros((n, p // 2)), np.zeros(n), np.zeros(n)
-    starts = np.array_split(np.arange(0, n, _BLOCK), min(torch.get_num_threads(), -(-n // _BLOCK)))
+    starts = np.array_split(np.arange(0, n, _BLOCK), min(analysis_cores(), -(-n // _BLOCK)))
     Lanes(len(starts)).run([partial(_powers, values, p, part.tolist(), energy, total, mean) for part in starts])
     return energy, total, mean
 

@@ -7,14 +7,15 @@ Only the last position (`=`) is read, so the last layer computes nothing else.
 from __future__ import annotations
 
 import math
-
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from typing import TYPE_CHECKING, TypeAlias
 
 from engine.config import Config
+from engine.later import torch
 
-Weights = dict[str, Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Weights: TypeAlias = "dict[str, Tensor]"
 N_CTX = 3  # a, b, =
 
 
@@ -147,7 +148,7 @@ def _only_layer(
 
 def _mlp(w: Weights, layer: int, x: Tensor, config: Config, kept: dict[str, list[Tensor]] | None = None) -> Tensor:
     pre = _norm(w, "ln2", layer, x, config) @ w["W_in"][layer] + w["b_in"][layer]
-    post = torch.relu(pre) if config.activation == "relu" else F.gelu(pre)
+    post = torch.relu(pre) if config.activation == "relu" else torch.nn.functional.gelu(pre)
     if kept is not None:
         for name, value in (("mlp_pre", pre), ("mlp_post", post)):
             kept.setdefault(name, []).append(value[:, -1] if value.dim() == 3 else value)
@@ -160,11 +161,11 @@ def _norm(w: Weights, name: str, layer: int | None, x: Tensor, config: Config) -
     scale, shift = w[f"{name}_w"], w[f"{name}_b"]
     if layer is not None:
         scale, shift = scale[layer], shift[layer]
-    return F.layer_norm(x, (config.d_model,), scale, shift)
+    return torch.nn.functional.layer_norm(x, (config.d_model,), scale, shift)
 
 
 def _lookup(table: Tensor, rows: Tensor) -> Tensor:
     """`table[rows]` with a backward that adds in a fixed order, so that a run can be repeated bit for bit."""
     if table.is_cuda:
-        return F.one_hot(rows, len(table)).to(table.dtype) @ table
+        return torch.nn.functional.one_hot(rows, len(table)).to(table.dtype) @ table
     return table.index_select(0, rows)

@@ -70,6 +70,18 @@ def test_that_old_garbage_waits_while_a_button_is_pressed(
 
 def test_that_what_the_window_is_made_of_is_looked_through_no_more(collector: Collector, qtbot: QtBot) -> None:
     again = Collector(collector)  # the events of the first have been processed by now
-    part, before = QObject(again), gc.get_freeze_count()
-    qtbot.waitUntil(lambda: gc.get_freeze_count() > before)
-    assert not any(known is part for known in gc.get_objects())
+    part = QObject(again)
+    assert any(known is part for known in gc.get_objects())
+    qtbot.waitUntil(lambda: not any(known is part for known in gc.get_objects()))
+
+
+@pytest.mark.parametrize(("longest", "frozen"), [(-1.0, True), (60.0, False)])
+def test_that_what_took_long_to_look_through_is_looked_through_no_more(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch, longest: float, frozen: bool
+) -> None:
+    all_due(monkeypatch)
+    monkeypatch.setattr(garbage, "_LONG", longest)
+    kept = [[i] for i in range(1000)]
+    before = gc.get_freeze_count()
+    collector.collect()
+    assert (gc.get_freeze_count() >= before + len(kept)) == frozen

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from engine import fast_step, kernels
+from engine import kernels, structured
 from engine.bench import gradient_errors
 from engine.config import Config, preset
-from engine.fast_step import FastStep, product_is_exact
+from engine.fast_step import FastStep
 from engine.models.transformer import forward, initial_weights
 from engine.step import Batch, GeneralStep, Parameters, choose_step, cross_entropy, evaluate
+from engine.structured import product_is_exact
 from engine.tasks import examples
 
 CPU = torch.device("cpu")
@@ -143,8 +144,8 @@ def test_that_any_size_has_the_models_gradient(seed: int) -> None:
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 5])
 def test_that_any_number_of_lanes_has_the_models_gradient(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fast_step, "WORTH", 1)
-    monkeypatch.setattr(fast_step, "BLOCK", 50)
+    monkeypatch.setattr(structured, "WORTH", 1)
+    monkeypatch.setattr(structured, "BLOCK", 50)
     c = Config(p=23, train_fraction=0.7, d_model=24, n_heads=3, d_head=7, d_mlp=70)
     _, exact = gradients(c, "general", torch.float64)
     _, fast = gradients(c, "structured", torch.float64, threads)
@@ -193,9 +194,9 @@ def test_that_of_equal_answers_the_first_counts() -> None:
 
 
 def test_that_an_imprecise_product_takes_the_plain_path(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert product_is_exact(torch.float32)
-    assert product_is_exact(torch.float64)
-    monkeypatch.setattr(fast_step, "product_is_exact", lambda dtype: False)
+    assert product_is_exact(np.dtype(np.float32))
+    assert product_is_exact(np.dtype(np.float64))
+    monkeypatch.setattr(structured, "product_is_exact", lambda dtype: False)
     c = ODD[0]
     assert choose_step(c, Parameters(c, initial_weights(c), CPU, torch.float32), batch(c)).path == "general"
 
