@@ -1,9 +1,14 @@
-"""Measuring the checkpoints of the run on show, one at a time, whenever nobody waits for the analysis thread."""
+"""Measuring the checkpoints of the run on show, one at a time, whenever nobody waits for the analysis thread.
+
+While the run itself is trained it is not measured: that takes a forward pass in float64 for each checkpoint. Its
+weights are looked at as they come, and now and then the newest checkpoint is sketched (`engine.glance`).
+"""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,6 +18,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
 from app.compute import Answer, Compute, Query
 from app.numbers import epoch_text
 from app.session import Selection, Session
+from engine.analysis.characters import NoBasis
 from engine.analysis.progress_curves import Pinned, pinned_keys
 from engine.runfile import Run
 from engine.traces import Traces
@@ -21,6 +27,7 @@ _QUIET_MS = 400  # after the last selection: the person and what may be wanted n
 _NEXT_MS = 10  # between two checkpoints
 _TELL_MS = 500  # at least, between two `grew`
 _HELD_MS = 500  # between two looks whether a training still goes on
+_SKETCH_SHARE = 0.01  # of a core's time that sketches of a run in training may take
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,38 @@ def trace_step(traces: Traces, step: int, keys: tuple[int, ...]) -> int:
     return step
 
 
+@dataclass(frozen=True)
+class Weighed:
+    """left : checkpoints whose weights are still to be looked at     news : some that are on show were"""
+
+    left: int
+    news: bool
+
+
+def weigh(traces: Traces, n: int, shown: int, serial: int) -> Weighed:
+    """Look at the weights of some of the first n checkpoints.  shown : how many of them are known to the views"""
+    before = traces.unweighed(shown)
+    left = traces.weigh(n)
+    return Weighed(left, traces.unweighed(shown) < before)
+
+
+@dataclass(frozen=True)
+class Sketched:
+    """Candidates at a checkpoint of a run in training, and the seconds of processor time it took to know them."""
+
+    candidates: Pinned
+    seconds: float
+
+
+def sketch(traces: Traces, step: int) -> Sketched:
+    """Sketch a checkpoint; no candidates where the task has no basis."""
+    begin = time.thread_time()
+    keys: tuple[int, ...] = ()
+    with contextlib.suppress(NoBasis):
+        keys = traces.glance.sketch(step).candidates
+    return Sketched(Pinned(keys, int(traces.run.epochs[step]), False), time.thread_time() - begin)
+
+
 def flush_traces(traces: Traces, serial: int) -> None:
     traces.flush()
 
@@ -64,9 +103,11 @@ class Tracing(QObject):
 
     traces, pinned, revision : what a view asks its curves with; None until known
     held : whether a training goes on, which goes first
+    sketches : whether checkpoints of a run in training are sketched
     """
 
     grew = Signal()  # the traces, or the frequencies, are others now
+    sketched = Signal()  # a checkpoint of a run in training was: who does not need it at once waits for the next news
     progressed = Signal()  # there is something new to tell
 
     def __init__(self, session: Session, compute: Compute) -> None:
@@ -79,11 +120,16 @@ class Tracing(QObject):
         self.pinned: Pinned | None = None
         self.revision = 0
         self.paused = False
+        self.sketches = True
         self.trouble = ""  # why nothing is measured
         self.failed = 0  # checkpoints that could not be measured
         self.total = 0
         self._steps: list[int] = []
         self._planned: tuple[int, bool, tuple[int, ...] | None] | None = None  # checkpoints, growing, keys chosen
+        self._weighed = self._weighing = 0  # so many checkpoints need no look at their weights; will need none
+        self._sketched, self._free_at = 0, 0.0  # after how many checkpoints, and when there may be another sketch
+        self._candidates: Pinned | None = None  # of the last sketch, or plan
+        self._step, self._moved = 0, 0.0  # the checkpoint on show, and when a person went there
         self._asked: Query | None = None
         self._unsaved = False
         self._open: list[Traces] = []
@@ -129,7 +175,13 @@ class Tracing(QObject):
             self._leave()
             self.run = selection.run
             self.progressed.emit()
+        if selection.step != self._step and not selection.following:
+            self._moved = time.monotonic()
+        self._step = selection.step
         if self.run is None or not selection.n_checkpoints:
+            return
+        if self._is_in_training:  # the news of checkpoints may come too often to wait for quiet
+            self._next.start(_NEXT_MS)
             return
         again = self._planned is not None and self._planned[2] != selection.pinned_keys
         self._next.start(0 if again or self.traces is None or self._planned is None else _QUIET_MS)
@@ -139,9 +191,15 @@ class Tracing(QObject):
         for traces in self._open:
             query = Query(close_traces, (traces, next(self._serial)))
             self._compute.ask(query, query)
-        self.traces = self.pinned = self._planned = self._asked = None
+        self.traces = self.pinned = self._planned = self._asked = self._candidates = None
         self.trouble, self.failed, self.total, self._steps, self._unsaved = "", 0, 0, [], False
+        self._weighed, self._sketched, self._free_at = 0, 0, 0.0
         self._tell.stop()
+
+    @property
+    def _is_in_training(self) -> bool:
+        """Whether the run on show is being trained."""
+        return self.run is not None and self.run.grows and self.held()
 
     def _go_on(self) -> None:
         """Ask for the next thing, if it is time."""
@@ -150,13 +208,17 @@ class Tracing(QObject):
             return
         chosen = self._session.selection.pinned_keys
         held, now = self.held(), (n, run.grows, chosen)
-        if held and (run.grows or self._planned is not None):
-            self._next.start(_HELD_MS)
-        elif self.traces is None:
+        if self.traces is None:
             self._ask(Query(open_traces, (run, next(self._serial))))
-        elif self._planned != now:
+        elif self._is_in_training:
+            self._glance(run, self.traces, n, chosen)
+        elif self._planned != now and not (held and self._planned is not None):
             self._planned = now
             self._ask(Query(plan, (run, self.traces, n, chosen, next(self._serial))))
+        elif self._weighed < n and not self.paused:
+            self._weigh(self.traces, n, n)
+        elif held:
+            self._next.start(_HELD_MS)
         elif self._steps and not self.paused and self.pinned is not None:
             if self._compute.busy:
                 self._next.start(_NEXT_MS)
@@ -166,6 +228,33 @@ class Tracing(QObject):
         elif self._unsaved:
             self._unsaved = False
             self._ask(Query(flush_traces, (self.traces, next(self._serial))))
+
+    def _weigh(self, traces: Traces, n: int, shown: int) -> None:
+        if self._compute.busy:
+            self._next.start(_NEXT_MS)
+        else:
+            self._weighing = n
+            self._ask(Query(weigh, (traces, n, shown, next(self._serial))))
+
+    def _glance(self, run: Run, traces: Traces, n: int, chosen: tuple[int, ...] | None) -> None:
+        """What can be known of a run while it is trained; of checkpoints whose news has not been told, too."""
+        self._pin(pinned_keys(run, n, chosen) if chosen else self._candidates)
+        now = time.monotonic()
+        at_rest = now - self._moved > _QUIET_MS / 1000 and not self._compute.busy
+        if self._weighed < run.n_checkpoints:
+            self._weigh(traces, run.n_checkpoints, n)
+        elif self.sketches and not self.paused and self._sketched != n and at_rest and now >= self._free_at:
+            self._sketched = n
+            self._ask(Query(sketch, (traces, n - 1)))
+        else:
+            self._next.start(_HELD_MS)
+
+    def _pin(self, pinned: Pinned | None) -> None:
+        """Take these frequencies, where they are others."""
+        now = self.pinned
+        if (pinned and (pinned.keys, pinned.by_hand)) != (now and (now.keys, now.by_hand)):
+            self.pinned = pinned
+            self._grow()
 
     def _ask(self, query: Query) -> None:
         self._asked = query  # before asking: a cached answer arrives inside the call
@@ -188,17 +277,42 @@ class Tracing(QObject):
             self.failed += answer.error is not None
             if not self._tell.isActive():
                 self._tell.start(_TELL_MS)
+        elif query.analysis is weigh:
+            self._take_weights(answer)
+        elif query.analysis is sketch:
+            self._take_sketch(answer)
         elif answer.error is not None:
             self.trouble = str(answer.error)
         elif query.analysis is open_traces:
             self.traces = answer.value
+            if self._is_in_training:  # there will be no plan
+                self._grow()
         elif query.analysis is plan:
             self.pinned, self._steps = answer.value.pinned, list(answer.value.steps)
+            self._candidates = None if self.pinned.final else self.pinned
             self.total = self._planned[0] if self._planned else 0
             self._grow()
         self.progressed.emit()
         measuring = query.analysis in (plan, trace_step) and self._steps
         self._next.start((_NEXT_MS if query.analysis is trace_step else _QUIET_MS) if measuring else 0)
+
+    def _take_weights(self, answer: Answer) -> None:
+        found: Weighed | None = answer.value
+        self._weighed = 0 if found is not None and found.left else self._weighing
+        if found is not None and found.news and not self._tell.isActive():
+            self._tell.start(_TELL_MS)
+
+    def _take_sketch(self, answer: Answer) -> None:
+        """The candidates there; the next sketch waits by what this one cost."""
+        if answer.error is not None:  # said where that checkpoint is shown
+            return
+        found: Sketched = answer.value
+        self._free_at = time.monotonic() + found.seconds / _SKETCH_SHARE
+        self._candidates = found.candidates
+        if self._session.selection.pinned_keys is None:
+            self.pinned = found.candidates
+        self.revision += 1
+        self.sketched.emit()
 
     def _grow(self) -> None:
         self.revision += 1

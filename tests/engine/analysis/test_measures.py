@@ -12,7 +12,6 @@ from engine.analysis.measures import (
     commutativity,
     cosine_coefficients,
     excluded,
-    gini,
     key_part,
     key_power,
     measures,
@@ -22,6 +21,7 @@ from engine.analysis.measures import (
     sum_table,
 )
 from engine.analysis.progress import cross_entropy, sum_part
+from engine.analysis.weight_measures import gini
 from engine.config import Config
 from engine.fourier import frequencies
 from engine.recording import start
