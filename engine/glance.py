@@ -11,7 +11,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,7 @@ from engine.replay import activations
 from engine.runfile import SCALARS, Run, RunError
 
 Array = NDArray[Any]
+WEIGHED = tuple(field.name for field in fields(WeightMeasures))  # columns
 AT_ONCE = 0.012  # seconds of weighing at most, in one go
 SKETCH_BYTES = 32 * 2**20  # where they are more, every second one goes
 _SETS = 8  # of frequencies whose restricted scores are kept

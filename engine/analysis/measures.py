@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from engine.analysis.characters import Characters, NoBasis, characters
 from engine.analysis.neurons import THRESHOLD, NeuronFrequencies, from_values
+from engine.analysis.waves import layer_waves
 from engine.analysis.weight_measures import of_weights
 from engine.config import Config
 from engine.fourier import components, fourier_basis, frequencies
@@ -379,7 +380,10 @@ def key_frequencies(run: Run, step: int) -> tuple[int, ...]:
 @lru_cache(maxsize=256)
 def _key_frequencies(run: Run, step: int, exact: bool) -> tuple[int, ...]:
     try:
-        found = character_frequencies(run.config, activations(run, step, exact).mlp_post[-1])
+        characters(run.config)
     except NoBasis:
         return ()
-    return tuple(found.key_frequencies(THRESHOLD))
+    if exact:
+        return tuple(character_frequencies(run.config, activations(run, step).mlp_post[-1]).key_frequencies(THRESHOLD))
+    found = layer_waves(run, step, exact=False)  # as the wall of neurons takes them
+    return tuple(np.unique(found.frequency[(found.fve >= THRESHOLD) & (found.frequency > 0)]).tolist())

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.glance import WEIGHED
 from engine.runfile import Run
 from engine.traces import Traces
 
@@ -37,7 +38,7 @@ def series(run: Run, n: int, traces: Traces, name: str) -> Series | None:
     Losses and accuracies: as training recorded them (float32). Of the weights alone: looked up here, a few
     checkpoints at once (`Traces.weigh`). Excluded loss: where sketched (float32). None where nothing is known
     """
-    if name in _WEIGHED:
+    if name in WEIGHED:
         traces.weigh(n)
     values, known = traces.column(name), traces.glance.column(name, n)
     measured = None
@@ -46,12 +47,6 @@ def series(run: Run, n: int, traces: Traces, name: str) -> Series | None:
         measured = Series(traces.epochs[seen], values[seen])
     glanced = None if known is None else Series(*known)
     return joined(measured, glanced)
-
-
-_WEIGHED = (
-    "squared_weights", "embedding_norms", "unembedding_norms", "neuron_logit_norms", "gini_embedding",
-    "gini_neuron_logit", "ipr_embedding", "ipr_neuron_logit",
-)  # fmt: skip
 
 
 def joined(first: Series | None, second: Series | None) -> Series | None:
