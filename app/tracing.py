@@ -16,9 +16,9 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
 
 from app.compute import Answer, Compute, Query
+from app.glancing import Glancing, sketch, weigh
 from app.numbers import epoch_text
 from app.session import Selection, Session
-from engine.analysis.characters import NoBasis
 from engine.analysis.progress_curves import Pinned, pinned_keys
 from engine.runfile import Run
 from engine.traces import Traces
@@ -27,7 +27,6 @@ _QUIET_MS = 400  # after the last selection: the person and what may be wanted n
 _NEXT_MS = 10  # between two checkpoints
 _TELL_MS = 500  # at least, between two `grew`
 _HELD_MS = 500  # between two looks whether a training still goes on
-_SKETCH_SHARE = 0.01  # of a core's time that sketches of a run in training may take
 
 
 @dataclass(frozen=True)
@@ -53,38 +52,6 @@ def trace_step(traces: Traces, step: int, keys: tuple[int, ...]) -> int:
     """Measure one checkpoint, and the excluded loss of some frequencies there."""
     traces.add(step, keys)
     return step
-
-
-@dataclass(frozen=True)
-class Weighed:
-    """left : checkpoints whose weights are still to be looked at     news : some that are on show were"""
-
-    left: int
-    news: bool
-
-
-def weigh(traces: Traces, n: int, shown: int, serial: int) -> Weighed:
-    """Look at the weights of some of the first n checkpoints.  shown : how many of them are known to the views"""
-    before = traces.unweighed(shown)
-    left = traces.weigh(n)
-    return Weighed(left, traces.unweighed(shown) < before)
-
-
-@dataclass(frozen=True)
-class Sketched:
-    """Candidates at a checkpoint of a run in training, and the seconds of processor time it took to know them."""
-
-    candidates: Pinned
-    seconds: float
-
-
-def sketch(traces: Traces, step: int) -> Sketched:
-    """Sketch a checkpoint; no candidates where the task has no basis."""
-    begin = time.thread_time()
-    keys: tuple[int, ...] = ()
-    with contextlib.suppress(NoBasis):
-        keys = traces.glance.sketch(step).candidates
-    return Sketched(Pinned(keys, int(traces.run.epochs[step]), False), time.thread_time() - begin)
 
 
 def flush_traces(traces: Traces, serial: int) -> None:
@@ -126,9 +93,7 @@ class Tracing(QObject):
         self.total = 0
         self._steps: list[int] = []
         self._planned: tuple[int, bool, tuple[int, ...] | None] | None = None  # checkpoints, growing, keys chosen
-        self._weighed = self._weighing = 0  # so many checkpoints need no look at their weights; will need none
-        self._sketched, self._free_at = 0, 0.0  # after how many checkpoints, and when there may be another sketch
-        self._candidates: Pinned | None = None  # of the last sketch, or plan
+        self._glancing = Glancing()
         self._step, self._moved = 0, 0.0  # the checkpoint on show, and when a person went there
         self._asked: Query | None = None
         self._unsaved = False
@@ -191,9 +156,9 @@ class Tracing(QObject):
         for traces in self._open:
             query = Query(close_traces, (traces, next(self._serial)))
             self._compute.ask(query, query)
-        self.traces = self.pinned = self._planned = self._asked = self._candidates = None
+        self.traces = self.pinned = self._planned = self._asked = None
         self.trouble, self.failed, self.total, self._steps, self._unsaved = "", 0, 0, [], False
-        self._weighed, self._sketched, self._free_at = 0, 0, 0.0
+        self._glancing = Glancing()
         self._tell.stop()
 
     @property
@@ -215,8 +180,8 @@ class Tracing(QObject):
         elif self._planned != now and not (held and self._planned is not None):
             self._planned = now
             self._ask(Query(plan, (run, self.traces, n, chosen, next(self._serial))))
-        elif self._weighed < n and not self.paused:
-            self._weigh(self.traces, n, n)
+        elif not self.paused and (weights := self._glancing.next_weights(self.traces, n, n)) is not None:
+            self._ask(weights)
         elif held:
             self._next.start(_HELD_MS)
         elif self._steps and not self.paused and self.pinned is not None:
@@ -229,25 +194,20 @@ class Tracing(QObject):
             self._unsaved = False
             self._ask(Query(flush_traces, (self.traces, next(self._serial))))
 
-    def _weigh(self, traces: Traces, n: int, shown: int) -> None:
-        if self._compute.busy:
-            self._next.start(_NEXT_MS)
-        else:
-            self._weighing = n
-            self._ask(Query(weigh, (traces, n, shown, next(self._serial))))
-
     def _glance(self, run: Run, traces: Traces, n: int, chosen: tuple[int, ...] | None) -> None:
         """What can be known of a run while it is trained; of checkpoints whose news has not been told, too."""
-        self._pin(pinned_keys(run, n, chosen) if chosen else self._candidates)
-        now = time.monotonic()
-        at_rest = now - self._moved > _QUIET_MS / 1000 and not self._compute.busy
-        if self._weighed < run.n_checkpoints:
-            self._weigh(traces, run.n_checkpoints, n)
-        elif self.sketches and not self.paused and self._sketched != n and at_rest and now >= self._free_at:
-            self._sketched = n
-            self._ask(Query(sketch, (traces, n - 1)))
-        else:
+        self._pin(pinned_keys(run, n, chosen) if chosen else self._glancing.candidates)
+        if self._compute.busy:
+            self._next.start(_NEXT_MS)
+            return
+        at_rest = time.monotonic() - self._moved > _QUIET_MS / 1000
+        query = self._glancing.next_weights(traces, run.n_checkpoints, n)
+        if query is None and self.sketches and not self.paused and at_rest:
+            query = self._glancing.next_sketch(traces, n)
+        if query is None:
             self._next.start(_HELD_MS)
+        else:
+            self._ask(query)
 
     def _pin(self, pinned: Pinned | None) -> None:
         """Take these frequencies, where they are others."""
@@ -278,9 +238,11 @@ class Tracing(QObject):
             if not self._tell.isActive():
                 self._tell.start(_TELL_MS)
         elif query.analysis is weigh:
-            self._take_weights(answer)
+            if self._glancing.take_weights(answer) and not self._tell.isActive():
+                self._tell.start(_TELL_MS)
         elif query.analysis is sketch:
-            self._take_sketch(answer)
+            if self._glancing.take_sketch(answer):
+                self._tell_sketch()
         elif answer.error is not None:
             self.trouble = str(answer.error)
         elif query.analysis is open_traces:
@@ -289,28 +251,16 @@ class Tracing(QObject):
                 self._grow()
         elif query.analysis is plan:
             self.pinned, self._steps = answer.value.pinned, list(answer.value.steps)
-            self._candidates = None if self.pinned.final else self.pinned
+            self._glancing.candidates = None if self.pinned.final else self.pinned
             self.total = self._planned[0] if self._planned else 0
             self._grow()
         self.progressed.emit()
         measuring = query.analysis in (plan, trace_step) and self._steps
         self._next.start((_NEXT_MS if query.analysis is trace_step else _QUIET_MS) if measuring else 0)
 
-    def _take_weights(self, answer: Answer) -> None:
-        found: Weighed | None = answer.value
-        self._weighed = 0 if found is not None and found.left else self._weighing
-        if found is not None and found.news and not self._tell.isActive():
-            self._tell.start(_TELL_MS)
-
-    def _take_sketch(self, answer: Answer) -> None:
-        """The candidates there; the next sketch waits by what this one cost."""
-        if answer.error is not None:  # said where that checkpoint is shown
-            return
-        found: Sketched = answer.value
-        self._free_at = time.monotonic() + found.seconds / _SKETCH_SHARE
-        self._candidates = found.candidates
+    def _tell_sketch(self) -> None:
         if self._session.selection.pinned_keys is None:
-            self.pinned = found.candidates
+            self.pinned = self._glancing.candidates
         self.revision += 1
         self.sketched.emit()
 

@@ -109,7 +109,7 @@ def check_loss(loss: LossView, run: Run) -> None:
     assert "where memorisation ends is not known" in loss._strip.toolTip()
     assert [span.name for span in loss._strip._spans] == ["cleanup"]
     assert (loss._strip._spans[0].begin, loss._strip._spans[0].end) == (found.circuit_end, found.cleanup_end)
-    assert [band.isVisible() for band in loss._plots.loss._bands] == [False, False, True]
+    assert [band[:2] for band in loss._plots.loss._bands.stretches] == [(found.circuit_end, found.cleanup_end)]
 
 
 def check_slider(window: MainWindow) -> None:
