@@ -568,6 +568,8 @@ def phases_said(found: Phases | None) -> str:
         if end is None:
             break
         ended.append(f"{name} ({epoch_text(end)})")
+    if found.memorisation_end is None and found.t_mem is not None and found.excluded_until < float("inf"):
+        return "The end of memorisation is not measured yet."
     several = "s" if len(ended) > 1 else ""
     return f"Dashed: the end{several} of {', '.join(ended)}." if ended else "No phase has ended yet."
 

@@ -16,11 +16,12 @@ from app.compute import Answer, Compute, Query
 from app.session import WHOLE, Selection, Session
 from app.theme import SPACE
 from app.tracing import Tracing
-from app.views.over_time import Span, spans
+from app.views.over_time import PHASES, Span, spans
 from app.views.plots import epoch_text
 from app.views.still import QuietLabel, Still, on_panel, stand_on_panel
 from engine.analysis.phases import Thresholds
 from engine.analysis.progress_curves import trace_phases
+from engine.analysis.series import known_until
 from engine.runfile import Run
 from engine.traces import Traces
 
@@ -167,9 +168,10 @@ class CheckpointSlider(QSlider):
         font = painter.font()
         font.setPixelSize(11)
         painter.setFont(font)
-        for span, colour in zip(self._spans, look.phases, strict=False):
+        colours = dict(zip(PHASES, look.phases, strict=True))
+        for span in self._spans:
             left, right = self._x(span.begin), self._x(span.end)
-            painter.fillRect(QRectF(left, 0, max(1.0, right - left - 1), _STRIP), QColor(colour))
+            painter.fillRect(QRectF(left, 0, max(1.0, right - left - 1), _STRIP), QColor(colours[span.name]))
             name = span.name + (" …" if span.open else "")
             if painter.fontMetrics().horizontalAdvance(name) + 10 < right - left:
                 painter.setPen(QColor(look.text))
@@ -451,5 +453,4 @@ class Timeline(QFrame):
 def run_spans(run: Run, traces: Traces, n: int, thresholds: Thresholds, revision: int) -> tuple[Span, ...]:
     """The phases as stretches of epochs.  revision : of the traces, which grow"""
     found = trace_phases(run, traces, n, thresholds)
-    measured = traces.epochs
-    return tuple(spans(found, float(min(measured[-1], run.epochs[n - 1])))) if found is not None else ()
+    return tuple(spans(found, known_until(run, n, traces))) if found is not None else ()

@@ -1,9 +1,14 @@
-"""Measuring the checkpoints of the run on show, one at a time, whenever nobody waits for the analysis thread."""
+"""Measuring the checkpoints of the run on show, one at a time, whenever nobody waits for the analysis thread.
+
+While the run itself is trained it is not measured: that takes a forward pass in float64 for each checkpoint. Its
+weights are looked at as they come, and now and then the newest checkpoint is sketched (`engine.glance`).
+"""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,6 +16,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
 
 from app.compute import Answer, Compute, Query
+from app.glancing import Glancing, sketch, weigh
 from app.numbers import epoch_text
 from app.session import Selection, Session
 from engine.analysis.progress_curves import Pinned, pinned_keys
@@ -64,9 +70,11 @@ class Tracing(QObject):
 
     traces, pinned, revision : what a view asks its curves with; None until known
     held : whether a training goes on, which goes first
+    sketches : whether checkpoints of a run in training are sketched
     """
 
     grew = Signal()  # the traces, or the frequencies, are others now
+    sketched = Signal()  # a checkpoint of a run in training was: who does not need it at once waits for the next news
     progressed = Signal()  # there is something new to tell
 
     def __init__(self, session: Session, compute: Compute) -> None:
@@ -79,11 +87,14 @@ class Tracing(QObject):
         self.pinned: Pinned | None = None
         self.revision = 0
         self.paused = False
+        self.sketches = True
         self.trouble = ""  # why nothing is measured
         self.failed = 0  # checkpoints that could not be measured
         self.total = 0
         self._steps: list[int] = []
         self._planned: tuple[int, bool, tuple[int, ...] | None] | None = None  # checkpoints, growing, keys chosen
+        self._glancing = Glancing()
+        self._step, self._moved = 0, 0.0  # the checkpoint on show, and when a person went there
         self._asked: Query | None = None
         self._unsaved = False
         self._open: list[Traces] = []
@@ -129,7 +140,13 @@ class Tracing(QObject):
             self._leave()
             self.run = selection.run
             self.progressed.emit()
+        if selection.step != self._step and not selection.following:
+            self._moved = time.monotonic()
+        self._step = selection.step
         if self.run is None or not selection.n_checkpoints:
+            return
+        if self._is_in_training:  # the news of checkpoints may come too often to wait for quiet
+            self._next.start(_NEXT_MS)
             return
         again = self._planned is not None and self._planned[2] != selection.pinned_keys
         self._next.start(0 if again or self.traces is None or self._planned is None else _QUIET_MS)
@@ -141,7 +158,13 @@ class Tracing(QObject):
             self._compute.ask(query, query)
         self.traces = self.pinned = self._planned = self._asked = None
         self.trouble, self.failed, self.total, self._steps, self._unsaved = "", 0, 0, [], False
+        self._glancing = Glancing()
         self._tell.stop()
+
+    @property
+    def _is_in_training(self) -> bool:
+        """Whether the run on show is being trained."""
+        return self.run is not None and self.run.grows and self.held()
 
     def _go_on(self) -> None:
         """Ask for the next thing, if it is time."""
@@ -150,13 +173,17 @@ class Tracing(QObject):
             return
         chosen = self._session.selection.pinned_keys
         held, now = self.held(), (n, run.grows, chosen)
-        if held and (run.grows or self._planned is not None):
-            self._next.start(_HELD_MS)
-        elif self.traces is None:
+        if self.traces is None:
             self._ask(Query(open_traces, (run, next(self._serial))))
-        elif self._planned != now:
+        elif self._is_in_training:
+            self._glance(run, self.traces, n, chosen)
+        elif self._planned != now and not (held and self._planned is not None):
             self._planned = now
             self._ask(Query(plan, (run, self.traces, n, chosen, next(self._serial))))
+        elif not self.paused and (weights := self._glancing.next_weights(self.traces, n, n)) is not None:
+            self._ask(weights)
+        elif held:
+            self._next.start(_HELD_MS)
         elif self._steps and not self.paused and self.pinned is not None:
             if self._compute.busy:
                 self._next.start(_NEXT_MS)
@@ -166,6 +193,28 @@ class Tracing(QObject):
         elif self._unsaved:
             self._unsaved = False
             self._ask(Query(flush_traces, (self.traces, next(self._serial))))
+
+    def _glance(self, run: Run, traces: Traces, n: int, chosen: tuple[int, ...] | None) -> None:
+        """What can be known of a run while it is trained; of checkpoints whose news has not been told, too."""
+        self._pin(pinned_keys(run, n, chosen) if chosen else self._glancing.candidates)
+        if self._compute.busy:
+            self._next.start(_NEXT_MS)
+            return
+        at_rest = time.monotonic() - self._moved > _QUIET_MS / 1000
+        query = self._glancing.next_weights(traces, run.n_checkpoints, n)
+        if query is None and self.sketches and not self.paused and at_rest:
+            query = self._glancing.next_sketch(traces, n)
+        if query is None:
+            self._next.start(_HELD_MS)
+        else:
+            self._ask(query)
+
+    def _pin(self, pinned: Pinned | None) -> None:
+        """Take these frequencies, where they are others."""
+        now = self.pinned
+        if (pinned and (pinned.keys, pinned.by_hand)) != (now and (now.keys, now.by_hand)):
+            self.pinned = pinned
+            self._grow()
 
     def _ask(self, query: Query) -> None:
         self._asked = query  # before asking: a cached answer arrives inside the call
@@ -188,17 +237,32 @@ class Tracing(QObject):
             self.failed += answer.error is not None
             if not self._tell.isActive():
                 self._tell.start(_TELL_MS)
+        elif query.analysis is weigh:
+            if self._glancing.take_weights(answer) and not self._tell.isActive():
+                self._tell.start(_TELL_MS)
+        elif query.analysis is sketch:
+            if self._glancing.take_sketch(answer):
+                self._tell_sketch()
         elif answer.error is not None:
             self.trouble = str(answer.error)
         elif query.analysis is open_traces:
             self.traces = answer.value
+            if self._is_in_training:  # there will be no plan
+                self._grow()
         elif query.analysis is plan:
             self.pinned, self._steps = answer.value.pinned, list(answer.value.steps)
+            self._glancing.candidates = None if self.pinned.final else self.pinned
             self.total = self._planned[0] if self._planned else 0
             self._grow()
         self.progressed.emit()
         measuring = query.analysis in (plan, trace_step) and self._steps
         self._next.start((_NEXT_MS if query.analysis is trace_step else _QUIET_MS) if measuring else 0)
+
+    def _tell_sketch(self) -> None:
+        if self._session.selection.pinned_keys is None:
+            self.pinned = self._glancing.candidates
+        self.revision += 1
+        self.sketched.emit()
 
     def _grow(self) -> None:
         self.revision += 1

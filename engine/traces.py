@@ -3,6 +3,7 @@
 The file is disposable: deleted, damaged or of another version it is made anew. What needs no key frequencies is kept
 as it is; restricted losses of any set of frequencies follow from the table S of each checkpoint; excluded losses need
 the logits and are kept for each set they were asked for. A bundled run carries its traces in its own file.
+What is known of checkpoints that are not measured yet is at hand in `Traces.glance`.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from engine.analysis.measures import (
     of_activations,
     restricted,
 )
+from engine.glance import AT_ONCE, Glance, coarseness
 from engine.lanes import analysis_cores
 from engine.models.transformer import shapes
 from engine.replay import Forward, activations
@@ -89,7 +91,7 @@ class Traces:
 
     def __init__(self, run: Run, path: Path | None = None) -> None:
         """path : of the traces; None: beside the run. Where it cannot be written, they live in memory only."""
-        self.run, self._lock = run, threading.RLock()
+        self.run, self._lock, self.glance = run, threading.RLock(), Glance(run)
         self.path = path or run.path.with_name(f"{run.path.stem}.traces.h5")
         self._derived_rows: dict[str, dict[int, tuple[Restricted, float]]] = {}
         self._alphas: dict[int, NDArray[np.float64]] = {}  # α_k by epoch
@@ -168,13 +170,13 @@ class Traces:
             return values
         return np.unpackbits(values, axis=1)[:, : self.run.config.p**2].astype(bool)
 
-    def _tables(self) -> tuple[NDArray[np.int64], Any] | None:
-        """Epochs and S of each, in any order."""
+    def _tables(self) -> tuple[NDArray[np.int64], Any]:
+        """Epochs and S of each, in any order; of none where the task has no basis."""
         if self._shipped is not None:
-            table = self._shipped.get("table")
-            return None if table is None else (self._shipped["table_epoch"], table)
-        held = self._file.get("rows/table")
-        return None if held is None else (self._stored_epochs("rows"), held)
+            held, epochs = self._shipped.get("table"), self._shipped.get("table_epoch")
+        else:
+            held, epochs = self._file.get("rows/table"), self._stored_epochs("rows")
+        return (np.zeros(0, np.int64), ()) if held is None or epochs is None else (epochs, held)
 
     def missing(self, keys: Collection[int] | None = None) -> list[int]:
         """Steps not measured yet, coarse to fine; with `keys`, those without this set's excluded loss too."""
@@ -185,7 +187,7 @@ class Traces:
             if keys:
                 done &= set(self._stored_epochs(f"excluded/{set_name(keys)}").tolist())
         wanted = [step for step, epoch in enumerate(self.run.epochs.tolist()) if epoch not in done]
-        return sorted(wanted, key=_coarseness)
+        return sorted(wanted, key=coarseness)
 
     @property
     def provisional(self) -> bool:
@@ -193,6 +195,14 @@ class Traces:
         return self.run.status().state == "running"
 
     # -- computing ----------------------------------------------------------------------------------------------
+
+    def weigh(self, n: int, seconds: float = AT_ONCE) -> int:
+        """`Glance.weigh` of what is not measured among the first n checkpoints.  -> how many are left"""
+        return self.glance.weigh(n, self.epochs.tolist(), seconds)
+
+    def unweighed(self, n: int) -> int:
+        """How many of the first n checkpoints are neither measured nor weighed."""
+        return self.glance.unweighed(n, self.epochs.tolist())
 
     def add(self, step: int, keys: Collection[int] = ()) -> None:
         """Measure a checkpoint, and the excluded loss of a set of frequencies there."""
@@ -240,23 +250,26 @@ class Traces:
 
     # -- what follows for a set of frequencies ---------------------------------------------------------------------
 
-    def restricted(self, keys: Collection[int]) -> Columns | None:
-        """Restricted scores (all, train, test pairs), and the power of P_K L, over training; None without basis."""
+    def restricted(self, keys: Collection[int], sketched: bool = False) -> Columns | None:
+        """Restricted scores (all, train, test pairs), and the power of P_K L, over training; None without basis.
+
+        sketched : from float32 where a checkpoint is not measured but sketched
+        """
         name = set_name(keys)
         shipped = None if self._shipped is None else self._shipped_columns("restricted", keys)
         if shipped is not None:
             return shipped
         with self._lock:
-            tables = self._tables()
-            if tables is None or not keys:
-                return None
-            known = self._derived_rows.setdefault(name, {})
-            for i, epoch in enumerate(tables[0].tolist()):
+            (epochs, tables), known = self._tables(), self._derived_rows.setdefault(name, {})
+            for i, epoch in enumerate(epochs.tolist() if keys else ()):
                 if epoch not in known:
-                    table = np.asarray(tables[1][i], np.float64)
+                    table = np.asarray(tables[i], np.float64)
                     r = restricted(self.run.config, table, keys)
                     known[epoch] = r, key_power(table, keys)
-            order = sorted(known)
+            known = (self.glance.restricted(keys) if sketched else {}) | known
+        if not known:
+            return None
+        order = sorted(known)
         loss = {"power": np.array([known[e][1] for e in order])}
         accuracy = {}
         for what in ("every", "train", "test"):
@@ -284,8 +297,11 @@ class Traces:
         values = {name.removeprefix(start): x for name, x in self._shipped.items() if name.startswith(start)}
         return _columns(keys, self._shipped["epoch"], values) if values else None
 
-    def coefficients(self) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
-        """Epochs and α_k of cos w_k(a ± b − c) over all pairs.  (n,), (n, n_frequencies); None without basis"""
+    def coefficients(self, sketched: bool = False) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
+        """Epochs and α_k of cos w_k(a ± b − c) over all pairs.  (n,), (n, n_frequencies); None without basis
+
+        sketched : as in `restricted`
+        """
         try:
             basis = characters(self.run.config)
         except NoBasis:
@@ -294,17 +310,14 @@ class Traces:
             held = self._shipped.get("coefficients")
             return None if held is None else (self.epochs, held)
         with self._lock:
-            tables = self._tables()
-            if tables is None:
-                return None
-            epochs = tables[0].tolist()
+            epochs, tables = self._tables()
             for start in range(len(self._alphas), len(epochs), _TOGETHER):  # rows are only ever added
                 rows = slice(start, start + _TOGETHER)
-                self._alphas |= zip(
-                    epochs[rows], _cosines_of(np.asarray(tables[1][rows], np.float64), basis), strict=True
-                )
-            order = sorted(self._alphas)
-        return np.array(order, np.int64), np.array([self._alphas[epoch] for epoch in order])
+                found = _cosines_of(np.asarray(tables[rows], np.float64), basis)
+                self._alphas |= zip(epochs[rows].tolist(), found, strict=True)
+            known = (self.glance.coefficients() if sketched else {}) | self._alphas
+        order = sorted(known)
+        return (np.array(order, np.int64), np.array([known[epoch] for epoch in order])) if order else None
 
     def curves(self, keys: Collection[int]) -> dict[str, Any]:
         """Everything over training as plain lists, by the names of docs/analyses.md."""
@@ -343,11 +356,6 @@ def _columns(keys: Collection[int], epochs: NDArray[np.int64], values: dict[str,
     return Columns(tuple(sorted(keys)), epochs, named("_loss"), named("_accuracy"))
 
 
-def _coarseness(step: int) -> tuple[int, int]:
-    """Order in which every prefix covers the whole run evenly: first the ends, then by ever finer halves."""
-    return (-(step & -step) if step else -(1 << 62), step)
-
-
 def _fresh(path: Path | None, run_id: str) -> h5py.File:
     if path is None:  # a name of its own: HDF5 takes equal names for one file
         name = f"traces in memory {uuid.uuid4()}"
@@ -367,6 +375,8 @@ def _whole(file: h5py.File) -> bool:
 
 def _shipped(run: Run) -> dict[str, Array] | None:
     """The traces in a bundled run's own file."""
+    if run.grows:  # being written by a training: it ships nothing
+        return None
     try:
         with run.lock, h5py.File(run.path, "r") as file:
             if "traces" not in file:
@@ -379,7 +389,7 @@ def _shipped(run: Run) -> dict[str, Array] | None:
 
             file["traces"].visititems(visit)
             return found
-    except OSError:  # being written by a training: it ships nothing
+    except OSError:  # by another process
         return None
 
 

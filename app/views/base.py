@@ -359,17 +359,22 @@ class View(QFrame):
 class TracedView(View):
     """A view over all of training: asks the traces, and again when they grow.
 
-    `analysis(run, n, traces, pinned, revision, *more)`; traces and pinned are None until they are known.
+    `analysis(run, n, traces, pinned, revision, *more)`; traces and pinned are None until they are known. While a run is
+    trained, traces are empty: what is known without measuring is at hand in `Traces.glance`.
     """
+
+    draws_sketches: ClassVar[bool] = False  # whether it asks again for each sketch, too
 
     def __init__(self, session: Session, compute: Compute) -> None:
         super().__init__(session, compute)
         self.tracing.grew.connect(lambda: self.refresh(session.selection))
+        if self.draws_sketches:
+            self.tracing.sketched.connect(lambda: self.refresh(session.selection))
 
     def traced(self, analysis: Any, selection: Selection, *more: Any) -> Query:
         """The query of an analysis of the traces."""
         t = self.tracing
-        known = (t.traces, t.pinned, t.revision) if t.run is selection.run and t.pinned is not None else (None, None, 0)
+        known = (t.traces, t.pinned, t.revision) if t.run is selection.run else (None, None, 0)
         return Query(analysis, (selection.run, selection.n_checkpoints, *known, *more))
 
 

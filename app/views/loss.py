@@ -57,6 +57,7 @@ class LossView(TracedView):
         "Drag the cursor or click to scrub."
     )
     help = HELP
+    draws_sketches = True
 
     def options(self) -> list[QWidget]:
         self._published = QComboBox()

@@ -27,7 +27,8 @@ HELP = Help(
     "pairs whose mirror (b, a) was trained: see “mirror pairs”.",
     formula="Restricted: of mean(L) + Σ<sub>k∈K</sub> P<sub>k</sub>L, all pairs; excluded: of "
     "L − Σ<sub>k∈K</sub> P<sub>k</sub>L, training pairs; P<sub>k</sub> projects on cos and sin of "
-    "w<sub>k</sub>(a + b), w<sub>k</sub> = 2πk/p. All over p logits, “every epoch” over p + 1.",
+    "w<sub>k</sub>(a + b), w<sub>k</sub> = 2πk/p. All over p logits, “every epoch” over p + 1. While a run is trained, "
+    "accuracies are the training step's own and the measures a sketch at some checkpoints (float32); float64 follows.",
     paper="Sec. 5.1 and 5.2, figs. 2, 7, 13 and 15; the circles are read off figs. 2, 7 and 13 (error below 2 %).",
 )
 

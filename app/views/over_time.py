@@ -32,12 +32,21 @@ class Span:
 
 
 def spans(found: Phases, last: float) -> list[Span]:
-    """The phases that have begun, up to the last epoch known; one that ends before it begins is of no length."""
+    """The phases that have begun, up to the last epoch known; one that ends before it begins is of no length.
+
+    Where excluded loss is not known so far, memorisation goes as far as it is, and circuit formation is left out.
+    """
     made: list[Span] = []
     begin = 0.0
-    for name, end in zip(PHASES, (found.memorisation_end, found.circuit_end, found.cleanup_end), strict=True):
+    ends = dict(zip(PHASES, (found.memorisation_end, found.circuit_end, found.cleanup_end), strict=True))
+    judged = last if found.t_mem is None else min(last, found.excluded_until)
+    if found.memorisation_end is None and found.circuit_end is not None and judged < min(found.circuit_end, last):
+        made = [Span(PHASES[0], 0.0, judged, True)] if judged > 0 else []
+        begin, ends = float(found.circuit_end), {PHASES[2]: found.cleanup_end}
+    for name, end in ends.items():
+        known = judged if name == PHASES[0] else last
         if end is None:
-            return [*made, Span(name, begin, last, True)] if last > begin else made
+            return [*made, Span(name, begin, known, True)] if known > begin else made
         until = max(begin, min(float(end), last))
         made.append(Span(name, begin, until, False))
         begin = until

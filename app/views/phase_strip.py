@@ -46,12 +46,27 @@ def outcome(found: Phases | None) -> str:
     return " · ".join([found.outcome, *times])
 
 
-def told(span: Span) -> str:
-    """A phase and its epochs."""
+def told(span: Span, rough: bool = False) -> str:
+    """A phase and its epochs.  rough : its end is the nearest of some checkpoints"""
     if span.end <= span.begin:
         return f"{span.name}: over before the phase before it ended"
-    until = "not over yet at" if span.open else "to"
+    until = "not over yet at" if span.open else "to about" if rough else "to"
     return f"{span.name}: from epoch {epoch_text(span.begin)} {until} {epoch_text(span.end)}"
+
+
+def reserve(found: Phases | None) -> list[str]:
+    """What is not known yet, and what the rest rests on."""
+    if found is None:
+        return []
+    said = []
+    if found.rough:
+        said.append("the end of memorisation may move: not every checkpoint is measured yet")
+    elif found.memorisation_end is None and found.t_mem is not None and found.excluded_until < float("inf"):
+        since = f" after epoch {epoch_text(found.excluded_until)}" if found.excluded_until >= 0 else ""
+        said.append(f"where memorisation ends is not known: excluded loss is not measured{since}")
+    if found.going_on:
+        said.append("the run goes on: accuracies are those of the training step (float32) until they are measured")
+    return said
 
 
 class PhaseStrip(QWidget):
@@ -75,7 +90,9 @@ class PhaseStrip(QWidget):
 
     def show_phases(self, spans: Sequence[Span], found: Phases | None, rule_in_force: str) -> None:
         self._spans, self._outcome = spans, outcome(found)
-        lines = [told(span) for span in spans] + [self._outcome] * bool(self._outcome)
+        rough = found is not None and found.rough
+        lines = [told(span, rough and span.name == PHASES[0]) for span in spans]
+        lines += [self._outcome] * bool(self._outcome) + reserve(found)
         self.setToolTip(f"{'<br>'.join(map(escape, lines))}<p>{escape(rule_in_force)}</p>" if lines else "")
         self.setAccessibleDescription(". ".join(lines))
         self.update()

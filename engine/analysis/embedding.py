@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from engine.analysis import measures
 from engine.analysis.characters import NoBasis, characters
 from engine.analysis.neurons import neuron_frequencies
-from engine.fourier import components, frequencies, norm_by_component
+from engine.fourier import components, frequencies, norm_by_component, product
 from engine.runfile import Run, RunError
 
 Floats = NDArray[np.float64]
@@ -100,8 +100,7 @@ def _by_residue(run: Run, step: int, which: str) -> Floats:
     w_u: Floats = run.weight("W_U", step)[:, :p].T.astype(np.float64)
     if which == "W_U":
         return w_u
-    w_l: Floats = w_u @ run.weight("W_out", step)[-1].T.astype(np.float64)  # (p, d_mlp)
-    return w_l
+    return product(w_u, run.weight("W_out", step)[-1].T.astype(np.float64))  # (p, d_mlp)
 
 
 def key_frequencies(run: Run, step: int) -> tuple[int, ...]:

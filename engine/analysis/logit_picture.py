@@ -127,8 +127,8 @@ def cosine_curves(
     revision: int,
     thresholds: Thresholds | None = None,
 ) -> CosineCurves:
-    """α_k up to the n-th checkpoint, from the traces.  revision : of the traces, which grow"""
-    found = None if traces is None else traces.coefficients()
+    """α_k up to the n-th checkpoint, as far as known.  revision : of the traces, which grow"""
+    found = None if traces is None else traces.coefficients(sketched=True)
     if traces is None or found is None:
         return CosineCurves(np.zeros(0, np.int64), np.zeros((0, 0)), pinned, None)
     epochs, alpha = found

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from engine.analysis.characters import Characters, NoBasis, characters
 from engine.analysis.neurons import THRESHOLD, NeuronFrequencies, from_values
+from engine.analysis.waves import layer_waves
+from engine.analysis.weight_measures import of_weights
 from engine.config import Config
-from engine.fourier import components, fourier_basis, frequencies, norm_by_component
+from engine.fourier import components, fourier_basis, frequencies
 from engine.replay import Activations, activations
 from engine.runfile import Run
 from engine.tasks import examples
@@ -128,22 +130,16 @@ def of_activations(config: Config, kept: Activations, weights: dict[str, NDArray
     loss, right, margin = per_pair(logits, sets.labels)
     whole = len(sets.exist) == p * p
     mean = logits.mean(axis=0) if whole else logits[sets.exist].mean(axis=0)
-    w = {name: np.asarray(value, np.float64) for name, value in weights.items()}
     try:
         basis: Characters | None = characters(config)
     except NoBasis:
         basis = None
-    norms: list[Floats | None] = [None, None, None]
     neurons = table = table_test = excluded = None
     if basis is not None:
-        w_l = w["W_U"][:, :p].T @ w["W_out"][-1].T  # (p, d_mlp)
-        norms = [norm_by_component(x[basis.elements]) for x in (w["W_E"][:p], w["W_U"].T[:p], w_l)]
         neurons = character_frequencies(config, kept.mlp_post[-1])
         table = sum_table(logits, basis)
-        table_test = _sum_table_of(logits, sets.test, basis)
-        rows, s = _on_cycle(sets.train, basis)
-        excluded = _score(logits[rows] - table[s] + mean, sets.labels[rows])
-    shares = [None if x is None else _frequency_shares(x) for x in norms]
+        table_test = sum_table_of(logits, sets.test, basis)
+        excluded = excluded_all(config, logits, table, mean)
     return Measures(
         train=_mean_score(loss, right, sets.train),
         test=_mean_score(loss, right, sets.test) if len(sets.test) else None,
@@ -152,14 +148,6 @@ def of_activations(config: Config, kept: Activations, weights: dict[str, NDArray
         unseen=_mean_score(loss, right, sets.unseen) if sets.unseen is not None and len(sets.unseen) else None,
         margin=np.array([f(margin[sets.exist]) for f in (np.min, np.mean, np.max)]),
         commutativity=commutativity(logits, p) if config.operation in SYMMETRIC else None,
-        squared_weights={name: float(np.square(value).sum()) for name, value in w.items()},
-        embedding_norms=norms[0],
-        unembedding_norms=norms[1],
-        neuron_logit_norms=norms[2],
-        gini_embedding=None if norms[0] is None else gini(norms[0]),
-        gini_neuron_logit=None if norms[2] is None else gini(norms[2]),
-        ipr_embedding=None if shares[0] is None else float(np.square(shares[0]).sum()),
-        ipr_neuron_logit=None if shares[2] is None else float(np.square(shares[2]).sum()),
         neurons=neurons,
         power=_squares(logits, mean, None if whole else sets.exist) / (len(sets.exist) * p),
         excluded_all_train=excluded,
@@ -167,7 +155,18 @@ def of_activations(config: Config, kept: Activations, weights: dict[str, NDArray
         table_test=table_test,
         attention=(kept.pattern if whole else kept.pattern[:, sets.exist]).mean(axis=1, dtype=np.float64),
         right=right,
+        **vars(of_weights(config, weights)),
     )
+
+
+def excluded_all(config: Config, logits: NDArray[np.floating], table: Floats, mean: NDArray[np.floating]) -> Score:
+    """Scores on the training pairs of the logits without every frequency of the answer (the published curve).
+
+    logits : (p², p)   table : S   mean : (p,), of the logits over all pairs
+    """
+    sets = pair_sets(config)
+    rows, s = _on_cycle(sets.train, characters(config))
+    return _score(logits[rows] - table[s] + mean, sets.labels[rows])
 
 
 def per_pair(logits: Floats, labels: Ints) -> tuple[Floats, NDArray[np.bool_], Floats]:
@@ -214,7 +213,8 @@ def _on_cycle(rows: Ints, basis: Characters) -> tuple[Ints, Ints]:
     return kept, place[kept]
 
 
-def _sum_table_of(logits: Floats, rows: Ints, basis: Characters) -> Floats:
+def sum_table_of(logits: NDArray[np.floating], rows: Ints, basis: Characters) -> Floats:
+    """S[s, c] over some of the pairs; NaN where s has none.  logits (p², outputs) -> (n, outputs)"""
     rows, s = _on_cycle(rows, basis)
     order = np.argsort(s, kind="stable")
     counts = np.bincount(s, minlength=basis.n)
@@ -260,17 +260,23 @@ def restricted(config: Config, table: Floats, keys: Collection[int]) -> Restrict
 
     Equals the cross-entropy of the projected logits of all pairs: they depend on s only.
     """
-    basis, sets = characters(config), pair_sets(config)
-    loss, right, _ = per_pair(restricted_table(table, keys), basis.elements)
-
-    def weighted(rows: Ints) -> Score:
-        counts = np.bincount(_on_cycle(rows, basis)[1], minlength=basis.n)
-        total = counts.sum()
-        return Score(float(loss @ counts / total), float(right @ counts / total))
-
-    return Restricted(
-        weighted(sets.exist), weighted(sets.train), weighted(sets.test) if len(_on_cycle(sets.test, basis)[0]) else None
+    loss, right, _ = per_pair(restricted_table(table, keys), characters(config).elements)
+    every, train, test = (
+        Score(float(loss @ counts / counts.sum()), float(right @ counts / counts.sum())) if counts.any() else None
+        for counts in _pairs_by_sum(config)
     )
+    none = Score(np.nan, np.nan)
+    return Restricted(every or none, train or none, test)
+
+
+@lru_cache(maxsize=8)
+def _pairs_by_sum(config: Config) -> tuple[Ints, Ints, Ints]:
+    """How many of all, the training and the test pairs have each answer s.  (n,) each"""
+    basis, sets = characters(config), pair_sets(config)
+    every, train, test = (
+        np.bincount(_on_cycle(rows, basis)[1], minlength=basis.n) for rows in (sets.exist, sets.train, sets.test)
+    )
+    return every, train, test
 
 
 @dataclass(frozen=True)
@@ -319,6 +325,13 @@ def candidates(table_test: Floats, basis: Characters, share: float = 0.1) -> tup
     return tuple(int(k) + 1 for k in np.flatnonzero(alpha >= share * alpha.max()))
 
 
+def candidates_at(run: Run, step: int) -> tuple[int, ...]:
+    """The same at a checkpoint. From float64 logits; of a run that is being trained from float32. Raises `NoBasis`."""
+    basis, sets = characters(run.config), pair_sets(run.config)
+    logits = activations(run, step, not run.grows).logits
+    return candidates(sum_table_of(logits, sets.test, basis), basis)
+
+
 def character_frequencies(config: Config, values: NDArray[np.floating]) -> NeuronFrequencies:
     """Frequencies of neurons in the task's own basis.  values : (p², n). Raises `NoBasis`."""
     basis = characters(config)
@@ -333,22 +346,6 @@ def commutativity(logits: Floats, p: int) -> float:
     apart = sum(float(np.square(grid[i] - grid[:, i]).sum()) for i in range(p))
     whole = _squares(logits, logits.mean(axis=0), None)
     return float(np.sqrt(apart / whole)) if whole > 0 else 0.0
-
-
-def gini(x: Floats) -> float:
-    """Gini coefficient of non-negative numbers (Hurley & Rickard 2009): 0 all equal, towards 1 a single one."""
-    ordered = np.sort(np.asarray(x, np.float64))
-    n, total = len(ordered), ordered.sum()
-    if total <= 0:
-        return 0.0
-    return float(2 * (np.arange(1, n + 1) @ ordered) / (n * total) - (n + 1) / n)
-
-
-def _frequency_shares(norms: Floats) -> Floats:
-    n = len(norms)
-    powers = np.array([np.square(norms[components(n, k)]).sum() for k in frequencies(n)])
-    total = powers.sum()
-    return powers / total if total > 0 else powers
 
 
 def _squares(logits: Floats, mean: Floats, rows: Ints | None) -> float:
@@ -383,7 +380,10 @@ def key_frequencies(run: Run, step: int) -> tuple[int, ...]:
 @lru_cache(maxsize=256)
 def _key_frequencies(run: Run, step: int, exact: bool) -> tuple[int, ...]:
     try:
-        found = character_frequencies(run.config, activations(run, step, exact).mlp_post[-1])
+        characters(run.config)
     except NoBasis:
         return ()
-    return tuple(found.key_frequencies(THRESHOLD))
+    if exact:
+        return tuple(character_frequencies(run.config, activations(run, step).mlp_post[-1]).key_frequencies(THRESHOLD))
+    found = layer_waves(run, step, exact=False)  # as the wall of neurons takes them
+    return tuple(np.unique(found.frequency[(found.fve >= THRESHOLD) & (found.frequency > 0)]).tolist())

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from engine.analysis.characters import NoBasis, characters
 from engine.analysis.curves import Curve, LossCurves, loss_curves
-from engine.analysis.measures import candidates, key_frequencies, measures
+from engine.analysis.measures import candidates_at, key_frequencies
 from engine.analysis.phases import Phases, Thresholds, phases
 from engine.analysis.published import Published, published
+from engine.analysis.series import Series, known_until, series
 from engine.runfile import Run
 from engine.traces import Traces
 
-ENOUGH = 20  # checkpoints measured, for phases
+ENOUGH = 20  # checkpoints whose accuracies are known, for phases
 
 
 @dataclass(frozen=True)
@@ -34,12 +35,14 @@ class Pinned:
 
 @dataclass(frozen=True)
 class ProgressCurves:
-    """Curves over the epochs measured so far, in nats over p logits; each None where there is nothing to draw.
+    """Curves over the epochs known so far, in nats over p logits; each None where there is nothing to draw.
 
+    Known is what is measured; before that, of a run in training, restricted and excluded_all are sketched here and
+    there from a float32 forward pass, and phases go by the accuracies that training recorded.
     no_basis : why the task has none; empty where it has
     restricted : of the pinned frequencies, all pairs   excluded : without them, training pairs
     excluded_all : without every frequency, training pairs   ratio : test loss / restricted loss
-    phases : None until `ENOUGH` checkpoints are measured   last : the last epoch measured
+    phases : None until `ENOUGH` checkpoints are known   last : the last epoch known
     seen, unseen : test pairs whose mirror (b, a) was trained, or was not; symmetric operations only
     each : without one pinned frequency, training pairs (paper, fig. 15)
     accuracy : of the same pairs and logits, by the names of the curves; shares of 1
@@ -82,31 +85,27 @@ def pinned_keys(run: Run, n: int, chosen: tuple[int, ...] | None = None) -> Pinn
     if run.status().state == "finished":
         return Pinned(key_frequencies(run, n - 1), epoch, True)
     try:
-        basis = characters(run.config)
+        return Pinned(candidates_at(run, n - 1), epoch, False)
     except NoBasis:
         return Pinned((), epoch, False)
-    table = measures(run, n - 1).table_test
-    return Pinned(() if table is None else candidates(table, basis), epoch, False)
 
 
 def progress_curves(
     run: Run, traces: Traces, pinned: Pinned | None, n: int, thresholds: Thresholds | None = None
 ) -> ProgressCurves:
-    """Everything that the traces hold up to the n-th checkpoint.  thresholds : of the phases"""
+    """Everything that is known up to the n-th checkpoint.  thresholds : of the phases"""
     last = int(run.epochs[n - 1])
-    epochs = traces.epochs
-    seen = epochs <= last
     keys = () if pinned is None else pinned.keys
-    columns, without = traces.restricted(keys), traces.excluded(keys)
-    test = traces.column("test_loss")
-    ratio = None
-    if columns is not None and test is not None and np.array_equal(columns.epochs, epochs):
-        ratio = _curve(epochs, test / np.maximum(columns.loss["every"], 1e-300), last)
-    losses: dict[str, Curve | None] = {}
+    columns, without = traces.restricted(keys, sketched=True), traces.excluded(keys)
+    losses: dict[str, Curve | None] = {"ratio": None}
     accuracies: dict[str, Curve | None] = {}
+    test = series(run, n, traces, "test_loss")
+    if columns is not None and test is not None:
+        quotient = test.at(columns.epochs) / np.maximum(columns.loss["every"], 1e-300)
+        losses["ratio"] = _curve(columns.epochs, quotient, last)
     for name, column in (("seen", "seen"), ("unseen", "unseen"), ("excluded_all", "excluded_all_train")):
-        losses[name] = _column_curve(traces, epochs, f"{column}_loss", last)
-        accuracies[name] = _column_curve(traces, epochs, f"{column}_accuracy", last)
+        losses[name] = _known_curve(run, n, traces, f"{column}_loss")
+        accuracies[name] = _known_curve(run, n, traces, f"{column}_accuracy")
     for name, found, part in (("restricted", columns, "every"), ("excluded", without, "keys")):
         losses[name] = None if found is None else _curve(found.epochs, found.loss[part], last)
         accuracies[name] = None if found is None else _curve(found.epochs, found.accuracy[part], last)
@@ -114,9 +113,8 @@ def progress_curves(
     return ProgressCurves(
         pinned=pinned,
         no_basis=_why_no_basis(run),
-        ratio=ratio,
-        phases=trace_phases(run, traces, n, thresholds) if seen.sum() >= ENOUGH else None,
-        last=float(epochs[seen][-1]) if seen.any() else 0.0,
+        phases=trace_phases(run, traces, n, thresholds),
+        last=known_until(run, n, traces),
         each={k: curve for k, curve in each.items() if curve is not None},
         accuracy={name: curve for name, curve in accuracies.items() if curve is not None},
         **losses,
@@ -159,28 +157,37 @@ def _curve(epochs: NDArray[np.int64], values: NDArray[np.float64], last: int) ->
     return Curve(epochs[there].astype(np.float64), values[there]) if there.any() else None
 
 
-def _column_curve(traces: Traces, epochs: NDArray[np.int64], name: str, last: int) -> Curve | None:
-    values = traces.column(name)
-    return None if values is None else _curve(epochs, values, last)
+def _known_curve(run: Run, n: int, traces: Traces, name: str) -> Curve | None:
+    found = series(run, n, traces, name)
+    return None if found is None else _curve(found.epochs, found.values, int(run.epochs[n - 1]))
 
 
 def trace_phases(run: Run, traces: Traces, n: int, thresholds: Thresholds | None = None) -> Phases | None:
-    """The phases by what the traces hold up to the n-th checkpoint; None where they lack a column."""
-    epochs = traces.epochs
-    seen = epochs <= int(run.epochs[n - 1])
-    wanted = ("train_accuracy", "test_accuracy", "excluded_all_train_loss", "squared_weights", "test_loss")
-    found = {name: traces.column(name) for name in wanted}
-    columns = {name: values[seen] for name, values in found.items() if values is not None}
-    if len(columns) < len(wanted) or seen.sum() < ENOUGH:
+    """The phases by what is known up to the n-th checkpoint; None where accuracies are not, or of too few.
+
+    Measured figures count where they are there. Before, accuracies and test losses are those that training recorded,
+    Σw² is looked up, and excluded loss is what was sketched: the end of memorisation may be open for want of it.
+    """
+    train, test = (series(run, n, traces, f"{name}_accuracy") for name in ("train", "test"))
+    if train is None or test is None:
         return None
-    squared = columns["squared_weights"]
+    epochs = np.intersect1d(train.epochs, test.epochs)
+    if len(epochs) < ENOUGH:
+        return None
+    decay = run.config.lr * run.config.weight_decay
+    squared = series(run, n, traces, "squared_weights") if decay > 0 else None
+    if squared is not None and squared.values.ndim > 1:
+        squared = Series(squared.epochs, squared.values.sum(axis=1))
+    excluded, loss = (series(run, n, traces, name) for name in ("excluded_all_train_loss", "test_loss"))
+    unknown = np.full(len(epochs), np.nan)
     return phases(
-        epochs[seen],
-        columns["train_accuracy"],
-        columns["test_accuracy"],
-        columns["excluded_all_train_loss"],
-        squared.sum(axis=1) if squared.ndim > 1 else squared,
-        run.config.lr * run.config.weight_decay,
-        columns["test_loss"],
+        epochs,
+        train.at(epochs),
+        test.at(epochs),
+        unknown if excluded is None else excluded.at(epochs),
+        unknown if squared is None else squared.at(epochs),
+        decay,
+        unknown if loss is None else loss.at(epochs),
         thresholds,
+        going_on=traces.provisional,
     )

@@ -15,6 +15,7 @@ from engine.analysis.characters import NoBasis, characters
 from engine.analysis.embedding import MATRICES
 from engine.analysis.phases import Phases, Thresholds
 from engine.analysis.progress_curves import Pinned, trace_phases
+from engine.analysis.series import series
 from engine.fourier import components, frequencies
 from engine.runfile import Run
 from engine.traces import Traces
@@ -25,16 +26,16 @@ _COLUMNS = dict(zip(MATRICES, ("embedding_norms", "unembedding_norms", "neuron_l
 
 @dataclass(frozen=True, eq=False)
 class Race:
-    """Norms of the frequencies of W_E, W_U or W_L over the epochs measured so far.
+    """Norms of the frequencies of W_E, W_U or W_L over the epochs looked at so far: no forward pass is needed.
 
-    epochs : (m,), ascending; empty until something is measured
+    epochs : (m,), ascending; empty until something is looked at
     norm : (m, n // 2), cosine and sine together, entry k-1 is frequency k. n is the length of the task's cycle
     rank : (m, n // 2), 1 the largest; of equals the lowest frequency comes first
     pinned : whose keys; None until they are known
     keys : those of them that are frequencies of the cycle, ascending
     since : one a key: the first epoch from which it is among the len(keys) largest for good, that is to the last
-        epoch measured; None: at that epoch it is not
-    phases : None until enough is measured
+        epoch looked at; None: at that epoch it is not
+    phases : None until enough is known
     generator : of the units, whose powers k counts along (a · b, a / b)      no_basis : why there are no norms, or ""
     """
 
@@ -65,7 +66,7 @@ def race(
     which: str,
     thresholds: Thresholds | None = None,
 ) -> Race:
-    """The race in W_E, W_U or W_L up to the n-th checkpoint, from the traces.  revision : of the traces, which grow"""
+    """The race in W_E, W_U or W_L up to the n-th checkpoint.  revision : of the traces, which grow"""
     generator, no_basis, size = None, "", 0
     try:
         basis = characters(run.config)
@@ -73,10 +74,9 @@ def race(
     except NoBasis as error:
         no_basis = str(error)
     epochs, norm = np.zeros(0, np.int64), np.zeros((0, size // 2))
-    held = None if traces is None or no_basis else traces.column(_COLUMNS[which])
-    if traces is not None and held is not None:
-        seen = traces.epochs <= int(run.epochs[n - 1])
-        epochs, norm = traces.epochs[seen], norms_of(held[seen])
+    held = None if traces is None or no_basis else series(run, n, traces, _COLUMNS[which])
+    if held is not None:
+        epochs, norm = held.epochs, norms_of(held.values)
     rank = ranks(norm)
     keys = () if pinned is None else tuple(k for k in pinned.keys if k <= norm.shape[1])
     return Race(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from engine.analysis.characters import NoBasis, characters
 from engine.analysis.phases import Phases, Thresholds
 from engine.analysis.progress_curves import Pinned, trace_phases
+from engine.analysis.series import series
 from engine.models.transformer import shapes
 from engine.runfile import Run
 from engine.traces import Traces
@@ -20,7 +21,7 @@ BIASES, NORMS = "biases", "layer norms"
 
 @dataclass(frozen=True, eq=False)
 class WeightCurves:
-    """Over the epochs measured so far, float64.
+    """Over the epochs looked at so far, float64: no forward pass is needed.
 
     epochs : (m,), ascending
     squared : Σw² of each parameter by its name, over all layers; the biases b_in and b_out together as `BIASES`, those
@@ -28,7 +29,7 @@ class WeightCurves:
     total : (m,), over all parameters
     gini : W_E and W_L -> (m,), Gini coefficient of the norms of the n Fourier components, 0 all alike, towards 1 one
     ipr : W_E and W_L -> (m,), inverse participation ratio Σ q², q the share of each frequency in the power
-    phases : None until enough is measured        no_basis : why there is neither gini nor ipr, or ""
+    phases : None until enough is known        no_basis : why there is neither gini nor ipr, or ""
     """
 
     epochs: NDArray[np.int64]
@@ -48,26 +49,25 @@ def weight_curves(
     revision: int,
     thresholds: Thresholds | None = None,
 ) -> WeightCurves:
-    """The weights up to the n-th checkpoint, from the traces.  revision : of the traces, which grow"""
+    """The weights up to the n-th checkpoint.  revision : of the traces, which grow"""
     no_basis = ""
     try:
         characters(run.config)
     except NoBasis as error:
         no_basis = str(error)
-    held = None if traces is None else traces.column("squared_weights")
+    held = None if traces is None else series(run, n, traces, "squared_weights")
     if traces is None or held is None:
         nothing = np.zeros(0)
         return WeightCurves(np.zeros(0, np.int64), {}, nothing, {}, {}, None, no_basis)
-    epochs = traces.epochs
-    seen = epochs <= int(run.epochs[n - 1])
-    values = held[seen].astype(np.float64)
+    epochs, values = held.epochs, held.values.astype(np.float64)
 
     def of_both(measure: str) -> dict[str, Floats]:
-        columns = {"W_E": traces.column(f"{measure}_embedding"), "W_L": traces.column(f"{measure}_neuron_logit")}
-        return {name: x[seen] for name, x in columns.items() if x is not None and not no_basis}
+        columns = {"W_E": f"{measure}_embedding", "W_L": f"{measure}_neuron_logit"}
+        found = {name: series(run, n, traces, column) for name, column in columns.items()}
+        return {name: x.at(epochs) for name, x in found.items() if x is not None and not no_basis}
 
     return WeightCurves(
-        epochs=epochs[seen],
+        epochs=epochs,
         squared=by_name(tuple(shapes(run.config)), values),
         total=values.sum(axis=1),
         gini=of_both("gini"),

@@ -9,6 +9,7 @@ from engine.fourier import (
     frequencies,
     norm_by_component,
     norm_by_frequency,
+    product,
     spectrum,
     spectrum_2d,
     sum_directions,
@@ -58,3 +59,11 @@ def test_that_planted_waves_are_found_where_they_were_put(p: int, sign: int) -> 
         assert np.abs(directions.T @ (directions @ wave) - wave).max() < 1e-12
         for other in set(frequencies(p)) - {k}:
             assert np.abs(sum_directions(p, other, sign) @ wave).max() < 1e-12
+
+
+@pytest.mark.parametrize("sizes", [(113, 113, 128), (113, 128, 512), (64, 500, 7), (65, 3, 1), (1, 1, 1), (0, 4, 3)])
+def test_that_a_product_in_blocks_is_the_product(sizes: tuple[int, int, int]) -> None:
+    m, k, n = sizes
+    random = np.random.default_rng(m)
+    a, b = random.normal(size=(m, k)), random.normal(size=(n, k)).T
+    assert np.allclose(product(a, b), a @ b, rtol=1e-12, atol=1e-12)

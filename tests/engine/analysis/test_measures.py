@@ -12,7 +12,7 @@ from engine.analysis.measures import (
     commutativity,
     cosine_coefficients,
     excluded,
-    gini,
+    key_frequencies,
     key_part,
     key_power,
     measures,
@@ -22,11 +22,13 @@ from engine.analysis.measures import (
     sum_table,
 )
 from engine.analysis.progress import cross_entropy, sum_part
+from engine.analysis.weight_measures import gini
 from engine.config import Config
 from engine.fourier import frequencies
 from engine.recording import start
 from engine.runfile import Run
 from engine.tasks import TASKS, Examples, examples
+from tests.engine.learning import recorded
 
 TASKS_AND_P = [
     ("add", 7),
@@ -212,3 +214,14 @@ def flat(value: object) -> list[float]:
         return [x for part in value for x in flat(part)]
     assert isinstance(value, int | float)
     return [float(value)]
+
+
+@pytest.mark.parametrize("operation", ["add", "multiply", "x2xyy2"])
+def test_that_key_frequencies_of_a_run_in_training_are_the_exact_ones(
+    tmp_path: Path, operation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = recorded(tmp_path / "run.h5", operation=operation, epochs=200)
+    exact = [key_frequencies(run, step) for step in range(0, run.n_checkpoints, 8)]
+    assert any(exact) == (operation != "x2xyy2")
+    monkeypatch.setattr(Run, "grows", True)
+    assert [key_frequencies(run, step) for step in range(0, run.n_checkpoints, 8)] == exact
