@@ -237,6 +237,7 @@ class BookmarksPanel(QFrame):
                 menu.addSeparator()
             else:
                 menu.addAction(text, action).setEnabled(there)
+        self.header.add_to(menu)
         return menu
 
     def _open_menu(self, at: QPoint) -> None:
