@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from PySide6.QtCore import QPoint, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QPoint, QRect, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QColor, QContextMenuEvent, QPainter, QPaintEvent, QPalette, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QFrame,
@@ -137,6 +137,10 @@ class View(QFrame):
     def actions_of_its_own(self) -> list[QAction]:
         """More entries of its menu."""
         return []
+
+    def pointed_at(self) -> QRect | None:
+        """What a hint about it points at, in the content's coordinates; None: all of it."""
+        return None
 
     def commands(self) -> list[Command]:
         """What can be taken out of it, for the palette."""

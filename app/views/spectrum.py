@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPointF, QRect, Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QComboBox, QWidget
 
@@ -86,6 +86,15 @@ class SpectrumView(View):
         self.restyle()
         content: QWidget = self._plot
         return content
+
+    def pointed_at(self) -> QRect | None:
+        """The tallest bar."""
+        answer: Spectrum | None = self.answer
+        if answer is None or not len(answer.norm):
+            return None
+        k, box = int(answer.norm.argmax()) + 1, self._plot.getViewBox()
+        corners = (QPointF(k - 0.5, float(self._cos.height[k - 1])), QPointF(k + 0.5, 0.0))
+        return QRect(*(self._plot.mapFromScene(box.mapViewToScene(corner)) for corner in corners))
 
     def query(self, selection: Selection) -> Query:
         which = self._which.currentText()
