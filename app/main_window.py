@@ -38,6 +38,7 @@ from app.palette import CommandPalette
 from app.places import interpret_selection
 from app.session import BRUSHES, Selection, Session
 from app.shortcuts import Gesture, ShortcutSheet
+from app.telling import Telling
 from app.theme import RESOURCES, SPACE
 from app.timeline import Timeline
 from app.tracing import Tracing, TracingStatus
@@ -76,6 +77,7 @@ class MainWindow(QMainWindow):
         self.settings = settings or QSettings("Grokscope", "Grokscope")
         self.session, self.compute = Session(), Compute()
         self.tracing = Tracing.of(self.session, self.compute)
+        self.telling = Telling(self.session, self.compute)
         self.views: list[View] = [make(self.session, self.compute) for make in VIEWS]
         self.timeline = Timeline(self.session, self.compute, lambda: self.waiting)
         self.panel = TrainingPanel(self.session, self.compute, self.settings)
@@ -144,7 +146,8 @@ class MainWindow(QMainWindow):
         self._remember(opening.run_found.path)
         self.show_run(opening.run_found, opening.epoch)
         if opening.run_found.path == DEMONSTRATION:
-            self.session.select(neurons=((0, DEMONSTRATION_NEURON),))
+            self.session.suggest(neurons=((0, DEMONSTRATION_NEURON),))
+        self.telling.look_for(opening.run_found)
         self.opened.emit(opening.run_found)
 
     def show_run(self, run: Run, epoch: int | None = None) -> None:
@@ -159,8 +162,10 @@ class MainWindow(QMainWindow):
 
     def show_previous(self) -> None:
         """The run that was on show before, one click away."""
-        if self._previous is not None:
-            self.show_run(self._previous, self._previous_epoch)
+        run = self._previous
+        if run is not None:
+            self.show_run(run, self._previous_epoch)
+            self.telling.look_for(run)
 
     def open_demonstration(self) -> None:
         """The bundled run, at a checkpoint that tells something: the middle of the transition."""
