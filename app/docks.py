@@ -88,16 +88,28 @@ def give_keyboard(dock: QDockWidget) -> None:
 
 def _tab_chain(part: QWidget) -> list[QWidget]:
     """What Tab reaches in a part of the window, in that order."""
-    found: list[QWidget] = []
-    child: QWidget | None = part
+    return tab_stops([part])
+
+
+def tab_stops(parts: Sequence[QWidget]) -> list[QWidget]:
+    """What Tab reaches in parts of the window, one part after the other, whenever they were made."""
+    found: dict[int, list[QWidget]] = {i: [] for i in range(len(parts))}
+    child: QWidget | None = parts[0] if parts else None
     while child is not None:
-        takes = child.focusPolicy() & Qt.FocusPolicy.TabFocus and child.isVisible() and child.isEnabled()
-        if takes and (child is part or part.isAncestorOf(child)):
-            found.append(child)
+        if takes_tab(child):
+            i = next((i for i, part in enumerate(parts) if part is child or part.isAncestorOf(child)), None)
+            if i is not None:
+                found[i].append(child)
         child = child.nextInFocusChain()
-        if child is part:
+        if child is parts[0]:
             break
-    return found
+    return [stop for stops in found.values() for stop in stops]
+
+
+def takes_tab(widget: QWidget) -> bool:
+    """Whether the keyboard may go there; what only passes it on is no place of its own."""
+    by_tab = widget.focusPolicy() & Qt.FocusPolicy.TabFocus
+    return bool(by_tab) and widget.isVisible() and widget.isEnabled() and widget.focusProxy() is None
 
 
 def go_on(docks: Iterable[QDockWidget], last: QWidget, focus: QWidget | None, by: int) -> None:

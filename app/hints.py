@@ -57,9 +57,9 @@ class Hints(QObject):
     ) -> None:
         super().__init__(window)
         self._window, self._settings, self._hints = window, settings, tuple(hints)
-        self._bubble = Bubble(window)
-        self._bubble.got_it.clicked.connect(self._got_it)
-        self._bubble.no_more.clicked.connect(self.stop_for_good)
+        self.bubble = Bubble(window)
+        self.bubble.got_it.clicked.connect(self._got_it)
+        self.bubble.no_more.clicked.connect(self.stop_for_good)
         self.shown: Hint | None = None
         self._lost: Hint | None = None  # was shown until its anchor went
         self._asked: Any = None  # the answer when the hint came up
@@ -152,16 +152,16 @@ class Hints(QObject):
 
     def _show(self, hint: Hint) -> None:
         self.shown, self._lost, self._asked = hint, None, self._ask(hint)
-        self._bubble.show()
-        self._bubble.raise_()
-        said = QAccessibleAnnouncementEvent(self._bubble, f"Hint: {hint.text}")
+        self.bubble.show()
+        self.bubble.raise_()
+        said = QAccessibleAnnouncementEvent(self.bubble, f"Hint: {hint.text}")
         QAccessible.updateAccessibility(said)
 
     def _hide(self) -> None:
         self.shown = None
         self._watch([])
-        had_keyboard = self._bubble.isAncestorOf(QApplication.focusWidget() or self._window)
-        self._bubble.hide()
+        had_keyboard = self.bubble.isAncestorOf(QApplication.focusWidget() or self._window)
+        self.bubble.hide()
         if had_keyboard:
             self._window.setFocus()
 
@@ -176,12 +176,12 @@ class Hints(QObject):
         on_top = self._window.childAt(rect.center())
         if on_top is None or not (on_top is anchor or anchor.isAncestorOf(on_top)):
             return False  # something else lies over it
-        size = self._bubble.told(hint.text, self._hints.index(hint) + 1, len(self._hints))
-        place = placed(rect, size, self._window.rect(), self._bubble.place.side if self.shown is hint else BELOW)
+        size = self.bubble.told(hint.text, self._hints.index(hint) + 1, len(self._hints))
+        place = placed(rect, size, self._window.rect(), self.bubble.place.side if self.shown is hint else BELOW)
         if place is None:
             return False
-        self._bubble.put(place)
-        self._bubble.raise_()  # bars of tabs that were made since lie above it
+        self.bubble.put(place)
+        self.bubble.raise_()  # bars of tabs that were made since lie above it
         self._watch([anchor, *_parents(anchor, self._window)])
         return True
 

@@ -347,6 +347,18 @@ class MainWindow(QMainWindow):
         """The keyboard to the next view, or the one before."""
         docks.go_on(self.docks.values(), self.timeline.slider, QApplication.focusWidget(), by)
 
+    def focusNextPrevChild(self, forward: bool) -> bool:
+        """Tab goes through what is seen from left to right, whenever it was made."""
+        shown = [dock for dock in docks.in_order(self.docks.values()) if not dock.isFloating()]
+        parts = [part for dock in shown for part in (dock.titleBarWidget(), dock.widget())]
+        stops = docks.tab_stops([*parts, self.timeline, self.hints.bubble, self.statusBar(), self._corner_box])
+        here = QApplication.focusWidget()
+        if here not in stops:
+            return super().focusNextPrevChild(forward)
+        why = Qt.FocusReason.TabFocusReason if forward else Qt.FocusReason.BacktabFocusReason
+        stops[(stops.index(here) + (1 if forward else -1)) % len(stops)].setFocus(why)
+        return True
+
     def change_tab(self, by: int) -> None:
         """The next tab, or the one before, where the keyboard is."""
         docks.change_tab(self, self.docks.values(), QApplication.focusWidget(), by)

@@ -35,6 +35,7 @@ from app.theme import SPACE
 from app.training_thread import Ended, TrainingThread
 from app.views.base import Header, label
 from app.views.plots import epoch_text
+from app.views.pointer import KeepsKeys
 from engine import recording
 from engine.config import PRESETS, Config, ConfigError, hint, parse_setting, preset
 from engine.estimate import Estimate, estimate
@@ -375,6 +376,9 @@ class TrainingPanel(QFrame):
         self.setMinimumWidth(268)
         self._tabs = QTabWidget()
         self._tabs.setObjectName("training.tabs")
+        self._tabs.setAccessibleName("Next run or shown run")
+        self._tabs.tabBar().setAccessibleName("Next run or shown run")
+        KeepsKeys(self._tabs.tabBar(), (Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Home, Qt.Key.Key_End))
         self._tabs.addTab(self._next_tab(), "Next run")
         self._tabs.addTab(self._shown_tab(), "Shown run")
         column = QVBoxLayout(self)

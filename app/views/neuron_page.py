@@ -50,6 +50,8 @@ class Page(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAccessibleName("Neuron on show")
+        self.setAccessibleDescription("Up and down walk from neuron to neuron along the wall")
         self.side_width = SIDE
         self._low, self._names = False, ("frequency k", "c")
         self._make_head()

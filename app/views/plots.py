@@ -52,6 +52,8 @@ def plot_widget(left: str = "", bottom: str = "") -> Any:
     for side in ("left", "bottom"):  # they seldom change: kept as pixels, not drawn anew with every frame
         for part in (plot.getAxis(side), plot.getAxis(side).label):
             part.setCacheMode(part.CacheMode.DeviceCoordinateCache)
+    widget.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # those that take keys have a `KeyPointer`
+    widget.setAccessibleName(f"Plot of {left or 'curves'} by {bottom or 'epoch'}")
     dress(widget)
     return widget
 

@@ -16,6 +16,7 @@ from app.export import Table
 from app.session import Selection
 from app.views.base import Help, View, toggle
 from app.views.plots import Bars, dress, on_leave, pen, plot_widget, relabel, set_range
+from app.views.pointer import KeyPointer
 from app.views.still import tip
 from engine.analysis.embedding import MATRICES, Spectrum, spectrum
 from engine.runfile import Run
@@ -83,6 +84,8 @@ class SpectrumView(View):
         self._plot.scene().sigMouseClicked.connect(self._clicked)
         self._plot.scene().sigMouseMoved.connect(self._hovered)
         on_leave(self._plot, lambda: self.read_out(""))
+        self._plot.setAccessibleName("Spectrum: a bar for every frequency")
+        KeyPointer(self._plot, lambda: self.value)
         self.restyle()
         content: QWidget = self._plot
         return content
