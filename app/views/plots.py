@@ -14,11 +14,13 @@ from PySide6.QtWidgets import QGraphicsScene, QWidget
 
 from app import theme
 from app.numbers import epoch_text as epoch_text
+from app.screen import pixel_ratio
 from app.views.painting import draw_boxes
 
 
 def pen(colour: str | QColor, width: float = 1.0) -> QPen:
-    made: QPen = pg.mkPen(colour, width=width)
+    """width : in pixels of the layout, also where the screen has more of its own"""
+    made: QPen = pg.mkPen(colour, width=width * pixel_ratio())
     return made
 
 
