@@ -30,10 +30,10 @@ from PySide6.QtGui import (
     QPainter,
     QPen,
     QResizeEvent,
+    QTextCursor,
 )
 from PySide6.QtWidgets import (
     QAbstractItemDelegate,
-    QLineEdit,
     QListView,
     QStyle,
     QStyledItemDelegate,
@@ -43,11 +43,13 @@ from PySide6.QtWidgets import (
 
 from app import theme
 from app.bookmarks import Bookmark, chips
+from app.note_editor import NoteEditor, shown_lines
 from app.session import Selection
 from app.views.plots import epoch_text
 
 Index = QModelIndex | QPersistentModelIndex
 _ICON, _CHIP, _LINE, _PAD, _SIDE = 16, 20, 24, 7, 12  # pixels
+_NOTE_LINES = 3  # of a note that a card shows
 
 
 class Marks(QAbstractListModel):
@@ -172,6 +174,7 @@ class Card(QStyledItemDelegate):
         self._view = view
         self._icons: dict[str, QIcon] = {}
         self._edited = QPersistentModelIndex()
+        self._editor: NoteEditor | None = None
         self.closeEditor.connect(self._closed)
 
     def restyle(self) -> None:
@@ -202,15 +205,11 @@ class Card(QStyledItemDelegate):
             x += min(wanted, room) + 4
         y += _LINE
         note = QRect(_SIDE, y, inner, 0)
-        if self._edited.isValid() and self._edited.row() == index.row():
-            note.setHeight(_LINE + 4)
+        if self._is_edited(index):
+            note.setHeight(_LINE + 4 if self._editor is None else self._editor.wanted_height)
         elif mark.note:
-            note.setHeight(
-                QFontMetrics(self._view.font())
-                .boundingRect(QRect(0, 0, inner, 10_000), Qt.TextFlag.TextWordWrap, mark.note)
-                .height()
-                + 2
-            )
+            lines = len(shown_lines(mark.note, self._view.font(), inner, _NOTE_LINES))
+            note.setHeight(lines * QFontMetrics(self._view.font()).lineSpacing() + 2)
         return _Layout(
             QRect(_SIDE, _PAD, title, _LINE), tuple(placed), note, pencil, bin_, y + note.height() + _PAD - 1
         )
@@ -245,10 +244,11 @@ class Card(QStyledItemDelegate):
         if current or over:
             self._icons["pencil"].paint(painter, lay.pencil)
             self._icons["trash-2"].paint(painter, lay.bin)
-        if mark.note and not (self._edited.isValid() and self._edited.row() == index.row()):
+        if mark.note and not self._is_edited(index):
             painter.setFont(self._view.font())
             painter.setPen(QColor(look.muted))
-            painter.drawText(lay.note, Qt.TextFlag.TextWordWrap, mark.note)
+            lines = shown_lines(mark.note, self._view.font(), lay.note.width(), _NOTE_LINES)
+            painter.drawText(lay.note, Qt.AlignmentFlag.AlignLeft, "\n".join(lines))
         painter.restore()
 
     def _paint_ground(self, painter: QPainter, size: QSize, current: bool, over: bool) -> None:
@@ -265,12 +265,34 @@ class Card(QStyledItemDelegate):
 
     def createEditor(self, parent: QWidget, _option: QStyleOptionViewItem, index: Index) -> QWidget:
         self._edited = QPersistentModelIndex(index)
-        self.sizeHintChanged.emit(index)
-        editor = QLineEdit(parent)
-        editor.setObjectName("bookmarks.note")
-        editor.setAccessibleName("Note")
-        editor.setPlaceholderText("Note")
-        return editor
+        self._editor = NoteEditor(parent)
+        self._editor.grew.connect(self._grew)
+        self._grew()
+        return self._editor
+
+    def setEditorData(self, editor: QWidget, index: Index) -> None:
+        super().setEditorData(editor, index)
+        if isinstance(editor, NoteEditor):
+            editor.moveCursor(QTextCursor.MoveOperation.End)
+
+    def _grew(self) -> None:
+        if self._edited.isValid():
+            index = self._view.model().index(self._edited.row(), 0)
+            self.sizeHintChanged.emit(index)
+            self._view.scrollTo(index)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """In the editor Enter keeps the note; with Shift it begins a new line."""
+        if not (isinstance(watched, NoteEditor) and isinstance(event, QKeyEvent)):
+            return super().eventFilter(watched, event)
+        if event.type() != QEvent.Type.KeyPress or event.key() not in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            return super().eventFilter(watched, event)
+        if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+            watched.insertPlainText("\n")
+        else:
+            self.commitData.emit(watched)
+            self.closeEditor.emit(watched, QAbstractItemDelegate.EndEditHint.NoHint)
+        return True
 
     def updateEditorGeometry(self, editor: QWidget, option: QStyleOptionViewItem, index: Index) -> None:
         note = self.layout(index, option.rect.width()).note
@@ -289,8 +311,11 @@ class Card(QStyledItemDelegate):
             self.wants.emit(what)
         return True
 
+    def _is_edited(self, index: Index) -> bool:
+        return self._edited.isValid() and self._edited.row() == index.row()
+
     def _closed(self, editor: QWidget, hint: QAbstractItemDelegate.EndEditHint) -> None:
-        was, self._edited = self._edited, QPersistentModelIndex()
+        was, self._edited, self._editor = self._edited, QPersistentModelIndex(), None
         if was.isValid():
             self.sizeHintChanged.emit(self._view.model().index(was.row(), 0))
 

@@ -118,13 +118,19 @@ def markdown(run: Run, bookmarks: Sequence[Bookmark]) -> str:
     lines = [f"# Bookmarks of {_escaped(run.path.name)}", "", f"Run `{_plain(run.id)}`.", ""]
     for mark in bookmarks:
         selected = " · ".join(chips(mark, run.config.n_layers))
-        note = f": {_escaped(' '.join(mark.note.split()))}" if mark.note.strip() else ""
+        note = f": {_note(mark.note)}" if mark.note.strip() else ""
         lines.append(f"- **Epoch {epoch_text(mark.epoch)}**" + (f" · {selected}" if selected else "") + note)
     return "\n".join(lines) + "\n"
 
 
 def _plain(text: str) -> str:
     return re.sub(r"[^\w.-]", "", text)
+
+
+def _note(text: str) -> str:
+    """The lines of a note under a point of a list, none of which begins anything of its own."""
+    lines = [_escaped(" ".join(line.split())) for line in text.splitlines() if line.strip()]
+    return "  \n  ".join(re.sub(r"^(\d*)([-+=~.)])", r"\1\\\2", line) for line in lines)
 
 
 def _escaped(text: str) -> str:

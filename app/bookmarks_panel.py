@@ -30,8 +30,8 @@ _SIDE = 12  # pixels
 _ABOUT = "Places worth coming back to: an epoch, what was selected there, and a note"
 _HELP = (
     "<b>Bookmarks</b><br>A bookmark keeps the epoch and what is selected: frequency, neurons, pair, pinned keys, "
-    "faders and thresholds. Enter or a double click goes back there; F2 writes the note; Del deletes. "
-    "They are kept in a file beside the run."
+    "faders and thresholds. Enter or a double click goes back there; F2 writes the note, in as many lines as it needs "
+    "(Shift+Enter begins one); Del deletes. They are kept in a file beside the run."
 )
 
 
@@ -237,6 +237,7 @@ class BookmarksPanel(QFrame):
                 menu.addSeparator()
             else:
                 menu.addAction(text, action).setEnabled(there)
+        self.header.add_to(menu)
         return menu
 
     def _open_menu(self, at: QPoint) -> None:

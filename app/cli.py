@@ -286,6 +286,7 @@ def _bench(options: argparse.Namespace) -> int:
 
 
 def _screenshot(options: argparse.Namespace) -> int:
+    from engine.analysis.wall import clearest_neuron
     from engine.config import ConfigError
     from engine.runfile import Run, RunError
 
@@ -316,7 +317,7 @@ def _screenshot(options: argparse.Namespace) -> int:
     window.reset_layout()  # with the window's own size
     window.show_run(run, options.epoch)
     window.session.select(frequency=options.frequency, pair=pair)
-    neuron = options.neuron if options.neuron is not None else _telling_neuron(run)
+    neuron = options.neuron if options.neuron is not None else clearest_neuron(run, run.n_checkpoints - 1)
     if neuron is not None:
         window.session.select(neurons=((run.config.n_layers - 1, neuron),))
     _settle(app, window)
@@ -348,14 +349,6 @@ def _pair(text: str, run: Run) -> tuple[int, int]:
     if len(words) == 2 and all(word.strip().isdigit() and int(word) < run.config.p for word in words):
         return int(words[0]), int(words[1])
     raise ConfigError(f"--pair {text}: must be two residues below {run.config.p}, as in 3,5.")
-
-
-def _telling_neuron(run: Run) -> int | None:
-    """The clearest neuron of the last checkpoint."""
-    from engine.analysis.wall import wall_layout
-
-    layout = wall_layout(run, run.n_checkpoints - 1)
-    return int(layout.fve.argmax()) if len(layout.fve) else None
 
 
 def _settle(app: QApplication, window: MainWindow) -> None:

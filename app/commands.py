@@ -13,6 +13,7 @@ class Command:
     """Something the window can do.
 
     keys : its shortcut as Qt writes it      group : the menu it stands in
+    everyday : listed before anything is typed; the others are found by their letters
     """
 
     text: str
@@ -20,6 +21,7 @@ class Command:
     keys: str = ""
     group: str = ""
     enabled: bool = True
+    everyday: bool = True
 
     @property
     def name(self) -> str:

@@ -37,6 +37,7 @@ _WIDTH, _ARROW, _EDGE, _ROUND, _SHADOW = 288, 9, 8, 8, 6  # pixels
 class Hint:
     """name : under which it is remembered      text : a sentence or two
     anchor : the widget it points at; None, or a hidden one: not now
+    part : the thing in it that is meant, in its coordinates; None: all of it
     done_when : the person has done the thing: a signal, or a question asked from time to time whose answer is True
         or is another than when the hint came up
     """
@@ -45,6 +46,7 @@ class Hint:
     text: str
     anchor: Callable[[], QWidget | None]
     done_when: SignalInstance | Callable[[], Any]
+    part: Callable[[], QRect | None] = lambda: None
 
 
 class Hints(QObject):
@@ -55,10 +57,11 @@ class Hints(QObject):
     ) -> None:
         super().__init__(window)
         self._window, self._settings, self._hints = window, settings, tuple(hints)
-        self._bubble = Bubble(window)
-        self._bubble.got_it.clicked.connect(self._got_it)
-        self._bubble.no_more.clicked.connect(self.stop_for_good)
+        self.bubble = Bubble(window)
+        self.bubble.got_it.clicked.connect(self._got_it)
+        self.bubble.no_more.clicked.connect(self.stop_for_good)
         self.shown: Hint | None = None
+        self._lost: Hint | None = None  # was shown until its anchor went
         self._asked: Any = None  # the answer when the hint came up
         self._connected = False
         self._watched: list[QObject] = []
@@ -90,6 +93,7 @@ class Hints(QObject):
         self._look_again.stop()
         self._pause.stop()
         self._hide()
+        self._lost = None
 
     def stop_for_good(self) -> None:
         """No more hints, also not at the next start of the program."""
@@ -128,10 +132,11 @@ class Hints(QObject):
         """Is it done? Is its place still there? Is it time for the next?"""
         if self.shown is not None:
             self._look_at(self.shown)
-        elif not self._pause.isActive() and QApplication.activeModalWidget() is None:
+        elif QApplication.activeModalWidget() is None:
             left = self._left()
-            for hint in left:
-                if self._ask(hint) is not True and self._place(hint):
+            waiting = [] if self._pause.isActive() else left
+            for hint in (self._lost, *waiting):  # whose anchor is back comes before the next, and at once
+                if hint in left and hint is not None and self._ask(hint) is not True and self._place(hint):
                     self._show(hint)
                     return
 
@@ -139,24 +144,24 @@ class Hints(QObject):
         answer = self._ask(shown)
         if answer is True or answer != self._asked:
             self._done(shown)
-        elif not self._place(shown):
-            self._hide()
+        else:
+            self._follow()
 
     def _ask(self, hint: Hint) -> Any:
         return None if isinstance(hint.done_when, SignalInstance) else hint.done_when()
 
     def _show(self, hint: Hint) -> None:
-        self.shown, self._asked = hint, self._ask(hint)
-        self._bubble.show()
-        self._bubble.raise_()
-        said = QAccessibleAnnouncementEvent(self._bubble, f"Hint: {hint.text}")
+        self.shown, self._lost, self._asked = hint, None, self._ask(hint)
+        self.bubble.show()
+        self.bubble.raise_()
+        said = QAccessibleAnnouncementEvent(self.bubble, f"Hint: {hint.text}")
         QAccessible.updateAccessibility(said)
 
     def _hide(self) -> None:
         self.shown = None
         self._watch([])
-        had_keyboard = self._bubble.isAncestorOf(QApplication.focusWidget() or self._window)
-        self._bubble.hide()
+        had_keyboard = self.bubble.isAncestorOf(QApplication.focusWidget() or self._window)
+        self.bubble.hide()
         if had_keyboard:
             self._window.setFocus()
 
@@ -167,15 +172,16 @@ class Hints(QObject):
         anchor = hint.anchor()
         if anchor is None or not anchor.isVisible() or anchor.window() is not self._window:
             return False
-        rect = _visible_rect(anchor, self._window)
+        rect = _visible_rect(anchor, self._window, hint.part())
         on_top = self._window.childAt(rect.center())
         if on_top is None or not (on_top is anchor or anchor.isAncestorOf(on_top)):
             return False  # something else lies over it
-        size = self._bubble.told(hint.text, self._hints.index(hint) + 1, len(self._hints))
-        place = placed(rect, size, self._window.rect())
+        size = self.bubble.told(hint.text, self._hints.index(hint) + 1, len(self._hints))
+        place = placed(rect, size, self._window.rect(), self.bubble.place.side if self.shown is hint else BELOW)
         if place is None:
             return False
-        self._bubble.put(place)
+        self.bubble.put(place)
+        self.bubble.raise_()  # bars of tabs that were made since lie above it
         self._watch([anchor, *_parents(anchor, self._window)])
         return True
 
@@ -203,8 +209,12 @@ class Hints(QObject):
         return False
 
     def _follow(self) -> None:
+        """Stay with the anchor; where it is gone, go until it is back, or until it is time for the next."""
         if self.shown is not None and not self._place(self.shown):
+            lost = self.shown
             self._hide()
+            self._lost = lost
+            self._pause.start()
 
 
 def _parents(widget: QWidget, window: QWidget) -> list[QWidget]:
@@ -212,9 +222,9 @@ def _parents(widget: QWidget, window: QWidget) -> list[QWidget]:
     return [window] if parent is window or parent is None else [parent, *_parents(parent, window)]
 
 
-def _visible_rect(widget: QWidget, window: QWidget) -> QRect:
-    """The part of a widget that its parents leave visible, in the window's coordinates."""
-    rect = widget.rect()
+def _visible_rect(widget: QWidget, window: QWidget, inner: QRect | None = None) -> QRect:
+    """What its parents leave visible of a widget, or of a part of it, in the window's coordinates."""
+    rect = widget.rect() if inner is None else inner.intersected(widget.rect())
     part: QWidget = widget
     while part is not window:
         parent = part.parentWidget()
@@ -224,18 +234,22 @@ def _visible_rect(widget: QWidget, window: QWidget) -> QRect:
     return rect
 
 
+BELOW, ABOVE, RIGHT, LEFT = SIDES = range(4)
+
+
 @dataclass(frozen=True)
 class Place:
-    """Of a bubble: its box, and the tip of its arrow, which touches the anchor."""
+    """Of a bubble: its box, the tip of its arrow, which touches the anchor, and the side of the anchor it is at."""
 
     box: QRect
     tip: QPoint
+    side: int = BELOW
 
 
-def placed(anchor: QRect, size: QSize, window: QRect) -> Place | None:
+def placed(anchor: QRect, size: QSize, window: QRect, first: int = BELOW) -> Place | None:
     """Where a bubble stands: inside the window, beside the anchor, never on it; None where there is no room.
 
-    Below if it can be, then above, at the right, at the left.
+    first : the side to be preferred, or else below, then above, at the right, at the left
     """
     if anchor.isEmpty():
         return None
@@ -243,14 +257,14 @@ def placed(anchor: QRect, size: QSize, window: QRect) -> Place | None:
     w, h, centre = size.width(), size.height(), anchor.center()
     x = max(inside.left(), min(centre.x() - w // 2, inside.right() - w + 1))
     y = max(inside.top(), min(centre.y() - h // 2, inside.bottom() - h + 1))
-    for box in (
-        QRect(x, anchor.bottom() + 1 + _ARROW, w, h),
-        QRect(x, anchor.top() - _ARROW - h, w, h),
-        QRect(anchor.right() + 1 + _ARROW, y, w, h),
-        QRect(anchor.left() - _ARROW - w, y, w, h),
-    ):
+    boxes = {
+        BELOW: QRect(x, anchor.bottom() + 1 + _ARROW, w, h), ABOVE: QRect(x, anchor.top() - _ARROW - h, w, h),
+        RIGHT: QRect(anchor.right() + 1 + _ARROW, y, w, h), LEFT: QRect(anchor.left() - _ARROW - w, y, w, h),
+    }  # fmt: skip
+    for side in (first, *SIDES):
+        box = boxes[side]
         if inside.contains(box) and not box.intersects(anchor):
-            return Place(box, _tip(anchor, box))
+            return Place(box, _tip(anchor, box), side)
     return None
 
 
@@ -362,29 +376,36 @@ def _button(text: str, name: str, role: str) -> QPushButton:
 
 def first_hints(window: MainWindow) -> list[Hint]:
     """What a newcomer is told, in this order."""
+    session, line = window.session, window.timeline
+    views = {view.name: view for view in window.views}
 
-    def dock(name: str) -> Callable[[], QWidget | None]:
-        return lambda: window.docks.get(name)
+    def content(name: str) -> Callable[[], QWidget | None]:
+        return lambda: views[name].content if name in views and views[name].on_show else None
 
-    session = window.session
+    def part(name: str) -> Callable[[], QRect | None]:
+        return lambda: views[name].pointed_at() if name in views else None
+
     return [
         Hint(
             "scrub",
             "Drag the slider, or press ← and →: every view shows that checkpoint of the training.",
-            lambda: window.timeline.slider,
-            window.timeline.slider.scrubbed,
+            lambda: line.slider,
+            line.slider.scrubbed,
+            line.slider.handle,
         ),
         Hint(
             "neuron",
             "Click a neuron. Every view that can follow shows it.",
-            dock("neurons"),
+            content("neurons"),
             lambda: session.selection.neurons,
+            part("neurons"),
         ),
         Hint(
             "frequency",
             "Click a bar: that frequency is marked wherever it appears. Esc clears what is selected.",
-            dock("spectrum"),
+            content("spectrum"),
             lambda: session.selection.frequency,
+            part("spectrum"),
         ),
         Hint(
             "palette",
@@ -395,7 +416,7 @@ def first_hints(window: MainWindow) -> list[Hint]:
         Hint(
             "bookmark",
             "Ctrl+D keeps this place, with what is selected and a note, beside the run.",
-            lambda: window.timeline,
+            lambda: window.findChild(QWidget, "timeline.epoch"),
             window.bookmarks.changed,
         ),
     ]

@@ -5,11 +5,16 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QByteArray, QSettings, Qt
 from PySide6.QtWidgets import QDockWidget, QMainWindow
 
+from app.docks import put_away
+
 PANEL = "training"
+VERSION = 3  # of what is remembered of a window
+PANEL_WIDEST = 340  # pixels
 _PANEL_WIDTH = 264
 
 
@@ -168,3 +173,44 @@ def _share_out(window: QMainWindow, docks: Mapping[str, QDockWidget], part: Part
     window.resizeDocks(heads, sizes, Qt.Orientation.Horizontal if row else Qt.Orientation.Vertical)
     for inner, size in zip(part.parts, sizes, strict=True):
         _share_out(window, docks, inner, size if row else width, height if row else size)
+
+
+# -- as they were left ---------------------------------------------------------------------------------------
+
+
+def keep(window: QMainWindow, docks: Mapping[str, QDockWidget], settings: QSettings, name: str) -> None:
+    """Remember where everything is in a layout, and which docks there are."""
+    settings.setValue(_state_key(name), window.saveState(VERSION))
+    settings.setValue(_known_key(name), list(docks))
+
+
+def forget(settings: QSettings, name: str) -> None:
+    settings.remove(_state_key(name))
+    settings.remove(_known_key(name))
+
+
+def take_up(window: QMainWindow, docks: Mapping[str, QDockWidget], settings: QSettings, name: str) -> bool:
+    """Everything as it was left; docks that are newer than that are closed.  -> whether there was anything"""
+    state, known = settings.value(_state_key(name)), _known_docks(settings, name)
+    if not (isinstance(state, QByteArray) and window.restoreState(state, VERSION)):
+        return False
+    newer = [new for new in docks if known is not None and new not in known]
+    layout = named(name) or LAYOUTS[0]
+    places = [docks[leaf] for leaf in _leaves(layout.views) if leaf in docks and leaf not in newer][::-1]
+    for new in newer:
+        put_away(window, docks[new], places)
+    return True
+
+
+def _state_key(name: str) -> str:
+    return f"layouts/{VERSION}/{name}"
+
+
+def _known_key(name: str) -> str:
+    return f"docks/{VERSION}/{name}"
+
+
+def _known_docks(settings: QSettings, name: str) -> list[str] | None:
+    """The docks there were then; None: before this was written down."""
+    value: Any = settings.value(_known_key(name))
+    return value if isinstance(value, list) else None

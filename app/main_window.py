@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QByteArray, QEvent, QObject, QSettings, QSize, Qt, QThread, QTimer, Signal
+from PySide6.QtCore import QByteArray, QChildEvent, QEvent, QObject, QSettings, QSize, Qt, QThread, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
     QApplication,
@@ -19,30 +19,32 @@ from PySide6.QtWidgets import (
     QMainWindow,
     QMenu,
     QMessageBox,
+    QTabBar,
     QTabWidget,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
-from app import theme
+from app import docks, theme
 from app.bookmarks_panel import BookmarksPanel
 from app.commands import Command
 from app.compute import Compute, Query
 from app.hints import Hints, first_hints
-from app.layouts import LAYOUTS, PANEL, arrange, named
+from app.layouts import LAYOUTS, PANEL, PANEL_WIDEST, VERSION, arrange, forget, keep, named, take_up
 from app.menus import Menus
 from app.palette import CommandPalette
 from app.places import interpret_selection
 from app.session import BRUSHES, Selection, Session
 from app.shortcuts import Gesture, ShortcutSheet
+from app.telling import Telling
 from app.theme import RESOURCES, SPACE
 from app.timeline import Timeline
 from app.tracing import Tracing, TracingStatus
 from app.training_panel import TrainingPanel
 from app.views import VIEWS
-from app.views.base import View
-from engine.replay import forget
+from app.views.base import Header, View
+from engine import replay
 from engine.runfile import Run, RunError
 
 if TYPE_CHECKING:
@@ -51,7 +53,6 @@ if TYPE_CHECKING:
 DEMONSTRATION = RESOURCES / "demonstration.h5"
 RECENT = 8
 REDUCED = "A bundled run: its weights are rounded to float16, which moves recomputed losses by about 0.1 %."
-_LAYOUT_VERSION = 3
 FIRST_LAYOUT = "Teach"
 _PAUSE_MS = 30  # without a new selection, before what may be wanted next is computed
 _KEPT = ("thresholds", "pinned_keys", "layout_epoch")  # not cleared with the brushes: they are rules
@@ -78,6 +79,7 @@ class MainWindow(QMainWindow):
         self.settings = settings or QSettings("Grokscope", "Grokscope")
         self.session, self.compute = Session(), Compute()
         self.tracing = Tracing.of(self.session, self.compute)
+        self.telling = Telling(self.session, self.compute)
         self.views: list[View] = [make(self.session, self.compute) for make in VIEWS]
         self.timeline = Timeline(self.session, self.compute, lambda: self.waiting)
         self.panel = TrainingPanel(self.session, self.compute, self.settings)
@@ -93,11 +95,13 @@ class MainWindow(QMainWindow):
         self._pause.setSingleShot(True)
         self._pause.setInterval(_PAUSE_MS)
         self._pause.timeout.connect(self._look_ahead)
+        self._arranging = False  # docks are put in place, not by hand
         self._opening: list[_Opening] = []
         self.setWindowTitle("Grokscope")
         self.setAcceptDrops(True)
         self.setContentsMargins(SPACE, 0, SPACE, 0)
-        self.setDockOptions(QMainWindow.DockOption.AllowNestedDocks | QMainWindow.DockOption.AnimatedDocks)
+        option = QMainWindow.DockOption
+        self.setDockOptions(option.AllowNestedDocks | option.AllowTabbedDocks | option.AnimatedDocks)
         self._make_docks()
         self._make_menus()
         self._status = QLabel("")
@@ -113,6 +117,9 @@ class MainWindow(QMainWindow):
         self.bookmarks.changed.connect(lambda: self.timeline.slider.show_marks(self.bookmarks.epochs()))
         self.panel.back.connect(self.show_previous)
         self.hints = Hints(self, self.settings, first_hints(self))
+        app = QApplication.instance()
+        assert isinstance(app, QApplication)
+        app.focusChanged.connect(self._mark_active)
         self._restore()
 
     @cached_property
@@ -148,7 +155,8 @@ class MainWindow(QMainWindow):
         self._remember(opening.run_found.path)
         self.show_run(opening.run_found, opening.epoch)
         if opening.run_found.path == DEMONSTRATION:
-            self.session.select(neurons=((0, DEMONSTRATION_NEURON),))
+            self.session.suggest(neurons=((0, DEMONSTRATION_NEURON),))
+        self.telling.look_for(opening.run_found)
         self.opened.emit(opening.run_found)
 
     def show_run(self, run: Run, epoch: int | None = None) -> None:
@@ -163,8 +171,10 @@ class MainWindow(QMainWindow):
 
     def show_previous(self) -> None:
         """The run that was on show before, one click away."""
-        if self._previous is not None:
-            self.show_run(self._previous, self._previous_epoch)
+        run = self._previous
+        if run is not None:
+            self.show_run(run, self._previous_epoch)
+            self.telling.look_for(run)
 
     def open_demonstration(self) -> None:
         """The bundled run, at a checkpoint that tells something: the middle of the transition."""
@@ -233,12 +243,21 @@ class MainWindow(QMainWindow):
         self.setTabPosition(Qt.DockWidgetArea.AllDockWidgetAreas, QTabWidget.TabPosition.North)
         self.docks: dict[str, QDockWidget] = {}
         for view in self.views:
-            self.docks[view.name] = self._dock(view.title, f"dock.{view.name}", view, view.header)
+            self.docks[view.name] = docks.make_dock(self, view.title, view.name, view, view.header)
             view.wanted.connect(self._wanted)
             self.docks[view.name].visibilityChanged.connect(view.come_to_front)
             self.docks[view.name].visibilityChanged.connect(_Unseen(view).look)
-        self.docks[PANEL] = self._dock("Training", "dock.training", self.panel)
-        self.docks["bookmarks"] = self._dock("Bookmarks", "dock.bookmarks", self.bookmarks, self.bookmarks.header)
+        for name, panel in ((PANEL, self.panel), ("bookmarks", self.bookmarks)):
+            header: Header = panel.header
+            self.docks[name] = docks.make_dock(self, header.title.text(), name, panel, header)
+            header.wanted.connect(partial(docks.do, self.docks[name]))
+        self._moved = QTimer(self)
+        self._moved.setSingleShot(True)
+        self._moved.timeout.connect(self._fit_panel)
+        for dock in self.docks.values():
+            dock.topLevelChanged.connect(partial(self._docked, dock))
+            for moved in (dock.topLevelChanged, dock.dockLocationChanged, dock.visibilityChanged):
+                moved.connect(lambda _: self._moved.start(0))
         bottom = QWidget()
         column = QVBoxLayout(bottom)
         column.setContentsMargins(0, 0, 0, 0)
@@ -252,44 +271,49 @@ class MainWindow(QMainWindow):
         self.addToolBar(Qt.ToolBarArea.BottomToolBarArea, bar)
         bar.setStyleSheet("QToolBar { border: none; padding: 0; margin: 0; spacing: 0; background: transparent; }")
 
-    def _dock(self, title: str, name: str, widget: QWidget, header: QWidget | None = None) -> QDockWidget:
-        """header : its title bar, by which it is dragged"""
-        dock = QDockWidget(title.replace("&", "&&"), self)
-        dock.setObjectName(name)
-        dock.setWidget(widget)
-        if header is None:
-            header = QWidget()
-            header.setFixedHeight(0)
-        dock.setTitleBarWidget(header)
-        return dock
+    def childEvent(self, event: QChildEvent) -> None:
+        """Qt makes bars of tabs as docks come to stand behind each other."""
+        super().childEvent(event)
+        child = event.child()
+        if event.type() == QEvent.Type.ChildPolished and isinstance(child, QTabBar):
+            docks.name_tab_bar(child)
 
     def use_layout(self, name: str) -> None:
         """Change to a named layout, as it was left."""
-        if self.layout_name:
-            self.settings.setValue(self._layout_key(self.layout_name), self.saveState(_LAYOUT_VERSION))
+        self._keep_layout()
         self.layout_name = name
         self.settings.setValue("layout/name", name)
-        state = self.settings.value(self._layout_key(name))
-        if not (isinstance(state, QByteArray) and self.restoreState(state, _LAYOUT_VERSION)):
+        self._arranging = True
+        found = take_up(self, self.docks, self.settings, name)
+        self._arranging = False
+        if not found:
             self.reset_layout()
         self.timeline.slider.setFocus()  # or Qt gives the keyboard to the next field of the view that was closed
 
     def reset_layout(self) -> None:
         """The layout on show as it was at first."""
         layout = named(self.layout_name) or LAYOUTS[0]
-        self.settings.remove(self._layout_key(layout.name))
+        forget(self.settings, layout.name)
+        self._arranging = True
         arrange(self, self.docks, layout)
+        self._arranging = False
 
-    def _layout_key(self, name: str) -> str:
-        return f"layouts/{_LAYOUT_VERSION}/{name}"
+    def _fit_panel(self) -> None:
+        docks.keep_narrow(self, self.docks[PANEL], self.docks.values(), PANEL_WIDEST)
+
+    def _keep_layout(self) -> None:
+        if self.layout_name:
+            keep(self, self.docks, self.settings, self.layout_name)
+
+    def _docked(self, dock: QDockWidget, floating: bool) -> None:
+        """A dock that comes back by hand comes to the front of the tabs there."""
+        if not floating and not self._arranging:
+            dock.raise_()
 
     def _wanted(self, view: View, what: str) -> None:
         """What a view's menu was asked for."""
-        dock = self.docks[view.name]
-        if what == "float":
-            dock.setFloating(not dock.isFloating())
-        elif what == "close":
-            dock.close()
+        if what in ("float", "close"):
+            docks.do(self.docks[view.name], what)
         elif not view.answers_for(what):
             self.exporting.do(view, what)
 
@@ -297,17 +321,14 @@ class MainWindow(QMainWindow):
 
     def _make_menus(self) -> None:
         self.menus = Menus(self)
-        file, layout = self.menus.menus["File"], self.menus.menus["Layout"]
+        file, views = self.menus.menus["File"], self.menus.menus["View"]
         self._recent = QMenu("Open &recent", self)
         file.insertMenu(self.menus.actions["back"], self._recent)
         self._back = self.menus.actions["back"]
         self._back.setEnabled(False)
-        views = QMenu("&View", self)
-        self.menuBar().insertMenu(layout.menuAction(), views)
         for dock in self.docks.values():
             views.addAction(dock.toggleViewAction())
             dock.toggleViewAction().triggered.connect(lambda shown, d=dock: d.raise_() if shown else None)
-            self.menus.tell("View", dock.toggleViewAction())
         self.docks[PANEL].toggleViewAction().setShortcut(QKeySequence("Ctrl+T"))
         self.docks["bookmarks"].toggleViewAction().setShortcut(QKeySequence("Ctrl+B"))
         self.session.history_changed.connect(self._tell_history)
@@ -326,7 +347,41 @@ class MainWindow(QMainWindow):
             text = action.text().replace("&&", "\0").replace("&", "").replace("\0", "&")
             keys = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
             made.append(Command(text, action.trigger, keys, group, action.isEnabled()))
-        return made
+        return [
+            *made,
+            *docks.commands(self.docks.values()),
+            *(command for view in self.views for command in view.commands()),
+        ]
+
+    def go_on(self, by: int) -> None:
+        """The keyboard to the next view, or the one before."""
+        docks.go_on(self.docks.values(), self.timeline.slider, QApplication.focusWidget(), by)
+
+    def focusNextPrevChild(self, forward: bool) -> bool:
+        """Tab goes through what is seen from left to right, whenever it was made."""
+        shown = [dock for dock in docks.in_order(self.docks.values()) if not dock.isFloating()]
+        parts = [part for dock in shown for part in (dock.titleBarWidget(), dock.widget())]
+        stops = docks.tab_stops([*parts, self.timeline, self.hints.bubble, self.statusBar(), self._corner_box])
+        here = QApplication.focusWidget()
+        if here not in stops:
+            return super().focusNextPrevChild(forward)
+        why = Qt.FocusReason.TabFocusReason if forward else Qt.FocusReason.BacktabFocusReason
+        stops[(stops.index(here) + (1 if forward else -1)) % len(stops)].setFocus(why)
+        return True
+
+    def change_tab(self, by: int) -> None:
+        """The next tab, or the one before, where the keyboard is."""
+        docks.change_tab(self, self.docks.values(), QApplication.focusWidget(), by)
+
+    def _mark_active(self, _old: QWidget | None, focus: QWidget | None) -> None:
+        """A line over the dock that has the keyboard."""
+        if focus is None:
+            return  # in another program, for a while
+        here = docks.holder(self.docks.values(), focus)
+        for dock in self.docks.values():
+            header = dock.titleBarWidget()
+            assert isinstance(header, Header)
+            header.mark_active(dock is here)
 
     def open_palette(self) -> None:
         self.palette_window.open(self.commands(), lambda text: interpret_selection(self.session, text))
@@ -452,12 +507,12 @@ class MainWindow(QMainWindow):
         self.timeline.play(False)
         for opening in self._opening:
             opening.wait()
-        self.settings.setValue(f"geometry/{_LAYOUT_VERSION}", self.saveGeometry())
-        self.settings.setValue(self._layout_key(self.layout_name), self.saveState(_LAYOUT_VERSION))
+        self.settings.setValue(f"geometry/{VERSION}", self.saveGeometry())
+        self._keep_layout()
         self.compute.close()
         self.tracing.close()
         if self.session.selection.run is not None:
-            forget(self.session.selection.run)
+            replay.forget(self.session.selection.run)
         event.accept()
 
     def quit_now(self) -> None:
@@ -477,7 +532,7 @@ class MainWindow(QMainWindow):
 
     def _restore(self) -> None:
         self.resize(1440, 900)
-        geometry = self.settings.value(f"geometry/{_LAYOUT_VERSION}")
+        geometry = self.settings.value(f"geometry/{VERSION}")
         if isinstance(geometry, QByteArray):
             self.restoreGeometry(geometry)
         name = str(self.settings.value("layout/name", FIRST_LAYOUT))

@@ -60,6 +60,11 @@ def entries(w: MainWindow) -> list[Entry]:
         Entry("&Training", "&Start", "Ctrl+Return", panel.start),
         Entry("&Training", "&Pause or go on", "Ctrl+.", panel.pause_or_resume),
         Entry("&Training", "S&top", "", panel.stop),
+        Entry("&View", "&Next view", "F6", lambda: w.go_on(1)),
+        Entry("&View", "&View before", "Shift+F6", lambda: w.go_on(-1)),
+        Entry("&View", "Next &tab", "Ctrl+PgDown", lambda: w.change_tab(1)),
+        Entry("&View", "Tab &before", "Ctrl+PgUp", lambda: w.change_tab(-1)),
+        Entry("&View"),
         *(Entry("&Layout", layout.name, str(i), partial(w.use_layout, layout.name), f"layout.{layout.name}")
           for i, layout in enumerate(LAYOUTS, 1)),
         Entry("&Layout"),
@@ -94,10 +99,6 @@ class Menus:
             menu.addAction(action)
             self.actions[entry.name or entry.text.replace("&", "")] = action
             self._listed.append((title, action))
-
-    def tell(self, group: str, action: QAction) -> None:
-        """An action that is made elsewhere, for the palette and the sheet of keys."""
-        self._listed.append((group, action))
 
     @property
     def listed(self) -> list[tuple[str, QAction]]:

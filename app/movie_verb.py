@@ -157,12 +157,12 @@ def _one_view(name: str, run: Run, width: int, height: int) -> Iterator[tuple[Vi
 
 def _neurons(index: int | None, run: Run) -> tuple[tuple[int, int], ...]:
     """The neuron on show: the one asked for, else the clearest of the last checkpoint."""
-    from app import cli
+    from engine.analysis.wall import clearest_neuron
     from engine.config import ConfigError
 
     if index is not None and not 0 <= index < run.config.d_mlp:
         raise ConfigError(f"--neuron {index}: must be from 0 to {run.config.d_mlp - 1}.")
-    found = cli._telling_neuron(run) if index is None else index
+    found = clearest_neuron(run, run.n_checkpoints - 1) if index is None else index
     return () if found is None else ((run.config.n_layers - 1, found),)
 
 

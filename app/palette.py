@@ -79,9 +79,10 @@ def rows(commands: Sequence[Command], text: str, recent: Sequence[str], interpre
     if not text.strip():
         by_name = {command.name: command for command in commands}
         used = [by_name[name] for name in recent if name in by_name]
+        everyday = [command for command in commands if command.everyday]
         if not used:
-            return [Row(command) for command in commands]
-        rest = [command for command in commands if command not in used]
+            return [*map(Row, everyday)]
+        rest = [command for command in everyday if command not in used]
         return [
             Row(None, caption="Used last"), *map(Row, used),
             Row(None, caption="All commands"), *map(Row, rest),
@@ -249,6 +250,7 @@ class CommandPalette(QWidget):
         self._place()
         self.show()
         self.raise_()
+        self.activateWindow()  # what floats beside the window may have been active
         self._edit.setFocus(Qt.FocusReason.PopupFocusReason)
         self.opened.emit()
 
@@ -257,6 +259,7 @@ class CommandPalette(QWidget):
         if self.isVisible():
             self.hide()
             if self._back is not None and self._back.isVisible():
+                self._back.activateWindow()
                 self._back.setFocus(Qt.FocusReason.PopupFocusReason)
             self._back = None
 

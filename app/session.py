@@ -97,6 +97,20 @@ class Session(QObject):
             self._remember(self.selection, new)
             self._become(new)
 
+    def suggest(self, **brushes: Any) -> None:
+        """Select what nobody chose, as if it had been there from the start: undo knows of no time before it.
+
+        What somebody chose stays.
+        """
+        blank = Selection()
+        free = {name: value for name, value in brushes.items() if getattr(self.selection, name) == getattr(blank, name)}
+        places = {BRUSHES.index(name): (getattr(blank, name), value) for name, value in free.items()}
+        self._past = [_suggested(moment, places) for moment in self._past]
+        self._future = [_suggested(moment, places) for moment in self._future]
+        new = _clamped(replace(self.selection, **free))
+        if new != self.selection:
+            self._become(new)
+
     def _become(self, new: Selection) -> None:
         self.selection = new
         self.changed.emit(new)
@@ -175,6 +189,12 @@ class Session(QObject):
         self._last = (now, kinds)
         self._future = []
         self.history_changed.emit()
+
+
+def _suggested(moment: _Moment, places: dict[int, tuple[Any, Any]]) -> _Moment:
+    """A moment with suggestions where nothing was chosen.  places : of brushes -> (nothing chosen, suggestion)"""
+    brushes = [places[i][1] if i in places and places[i][0] == b else b for i, b in enumerate(moment.brushes)]
+    return replace(moment, brushes=tuple(brushes))
 
 
 def _moment(s: Selection) -> _Moment:

@@ -39,6 +39,8 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QGraphicsView, QWidget
 
+from app.screen import pixel_ratio
+
 _FINE = 3  # pixels an image gets for each pixel of the screen at least, so that viewers that smooth keep its cells
 _MOST = 4096  # pixels along a side of an enlarged image
 _Dirty = QPaintEngine.DirtyFlag
@@ -100,6 +102,14 @@ def _paint_tree(widget: QWidget, root: QWidget, painter: QPainter, engine: Engin
     for child in widget.children():
         if isinstance(child, QWidget) and not child.isWindow() and child.isVisibleTo(widget):
             _paint_tree(child, root, painter, engine, visible)
+
+
+def _of_the_layout(pen: QPen) -> QPen:
+    """A pen of plots is as wide as so many pixels of the screen; on a page it is as wide as those look."""
+    made = QPen(pen)
+    if pen.isCosmetic() and pen.widthF() > 0:
+        made.setWidthF(pen.widthF() / pixel_ratio())
+    return made
 
 
 class _Page(QPaintDevice):
@@ -185,7 +195,7 @@ class Engine(QPaintEngine):
         if flags & _Dirty.DirtyTransform:
             self.transform = QTransform(state.transform())
         if flags & _Dirty.DirtyPen:
-            self.pen = QPen(state.pen())
+            self.pen = _of_the_layout(state.pen())
         if flags & _Dirty.DirtyBrush:
             self.brush = QBrush(state.brush())
         if flags & _Dirty.DirtyOpacity:

@@ -27,9 +27,11 @@ _DRESSED = "grokscope theme"  # property of the application: the theme it wears
 class Theme:
     """One look. Frequencies have colours of their own, apart from the curves' and the accent.
 
+    Reds are of excluded loss, lime of restricted loss: no frequency comes near their hues.
     Frequency colours read as text on the panel (contrast 4.5), curves as lines on panel and phases (3). Nearest pair,
     in OKLab, as everybody | with a red-green deficiency | a blue-yellow one (Machado 2009, severity 1):
-    frequencies .125 | .05 | .07, frequency to curve or accent .085 | .045 | .04, curves .11 | .055 | .065.
+    frequencies .129 | .059 | .072, frequency to restricted or excluded loss .144 | .069 | .079,
+    to any other curve or the accent .108 | .052 | .047, curves .117 | .057 | .066.
     """
 
     name: str
@@ -79,11 +81,11 @@ DARK = Theme(
     name="dark", window="#111318", panel="#1a1d23", raised="#252932", border="#2c313a", text="#e8eaee",
     muted="#a0a7b4", faint="#626a78", accent="#7aa7ff", on_accent="#0b1020", error="#ff8a80",
     train="#9aa3b2", test="#ffffff",
-    restricted="#70ff97", excluded="#ff987c", excluded_all="#ae5f4d", ratio="#717f83",
-    margin="#d485dd", seen="#b0ead9", unseen="#d0d163",
+    restricted="#baff28", excluded="#f0736c", excluded_all="#b85456", ratio="#53888f",
+    margin="#bf59c1", seen="#c8cdcc", unseen="#f1e285",
     answer_right="#1a89c5", answer_wrong="#fcaa38", answer_seen="#444d84",
     phases=("#24262b", "#1b2740", "#31291d"),
-    frequencies=("#9775cc", "#dc529d", "#0384ff", "#03d6bf", "#ffee1a", "#feb3ff", "#f74b00", "#7ec600"),
+    frequencies=("#b28900", "#fe0094", "#78f1ff", "#856dfe", "#ebb500", "#ff6ff7", "#06d994", "#dfb1fa"),
     other_frequency="#6b7382",
     parameters=("#ffcb03", "#aea662", "#8051da", "#3c96ff", "#97d6ff", "#e18fc1", "#afffb8", "#0a8e73", "#e1450d"),
     negative="#5ebbf8", positive="#eb9d5a", wheel_lightness=0.74, wheel_chroma=0.124,
@@ -92,11 +94,11 @@ LIGHT = Theme(
     name="light", window="#eef0f4", panel="#ffffff", raised="#f3f5f8", border="#d9dde4", text="#14171c",
     muted="#59616e", faint="#9aa1ad", accent="#2563eb", on_accent="#ffffff", error="#c62828",
     train="#78808e", test="#000000",
-    restricted="#027937", excluded="#f4058a", excluded_all="#c2715a", ratio="#b069cf",
-    margin="#0012ae", seen="#393b48", unseen="#500b07",
+    restricted="#499900", excluded="#be005a", excluded_all="#e04d76", ratio="#a76ec3",
+    margin="#302747", seen="#020c26", unseen="#650e11",
     answer_right="#248fcc", answer_wrong="#973100", answer_seen="#a6c7f1",
     phases=("#f0f1f4", "#e2ecfd", "#fdf0dc"),
-    frequencies=("#5900e5", "#b91188", "#0f6caf", "#03675a", "#8e5400", "#600b7c", "#8d0017", "#6b7e01"),
+    frequencies=("#5b3d03", "#740269", "#0e6da6", "#4f00b6", "#9a5c12", "#7f517a", "#00604b", "#744cc9"),
     other_frequency="#8e95a2",
     parameters=("#d07801", "#592f00", "#2204bd", "#5050ed", "#0294e5", "#7c017f", "#659176", "#026859", "#c52007"),
     negative="#105890", positive="#844002", wheel_lightness=0.62, wheel_chroma=0.104,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QLineF, QPointF, QRectF, QSignalBlocker, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QLineF, QPoint, QPointF, QRect, QRectF, QSignalBlocker, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QSlider, QToolButton, QVBoxLayout
 
@@ -97,6 +97,11 @@ class CheckpointSlider(QSlider):
         """x of a checkpoint in the widget's coordinates."""
         width = self.width() - 2 * _MARGIN
         return float(_MARGIN + width * (self._places[step] if step < len(self._places) else 0))
+
+    def handle(self) -> QRect:
+        """What is dragged."""
+        middle = QPoint(round(self.place_of(self.value())), round(_GROOVE))
+        return QRect(middle - QPoint(8, 8), middle + QPoint(8, 8))
 
     def step_at(self, x: float) -> int:
         """The checkpoint nearest to x."""

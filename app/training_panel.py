@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
+    QMenu,
     QProgressBar,
     QPushButton,
     QScrollArea,
@@ -34,8 +35,9 @@ from app.compute import Answer, Compute, Query
 from app.session import Selection, Session
 from app.theme import SPACE
 from app.training_thread import Ended, Preparation, TrainingThread
-from app.views.base import label
+from app.views.base import Header, label
 from app.views.plots import epoch_text
+from app.views.pointer import KeepsKeys
 from engine import recording
 from engine.config import PRESETS, Config, ConfigError, hint, parse_setting, preset
 from engine.estimate import Estimate, estimate
@@ -51,8 +53,20 @@ _TOLD_SECONDS = 0.2  # between two updates of the panel's numbers
 _RATE_SECONDS = 5.0  # over which epochs a second are averaged
 
 
+_ABOUT = "Train the next run, and see what the run on show was trained with"
+_HELP = (
+    "<b>Training</b><br>“Next run” is the form of the run to come; what is wrong in it is marked where it stands, and "
+    "what the run will cost is measured. Start trains it in the background, into the file named below. Pause stands "
+    "still within a blink; Stop ends the run and keeps every checkpoint. “Shown run” tells the settings of the run "
+    "that the views show."
+)
+
+
 class TrainingPanel(QFrame):
-    """Start, pause, stop; the form describes the next run, never the one on show."""
+    """Start, pause, stop; the form describes the next run, never the one on show.
+
+    `header` is the title bar of its dock.
+    """
 
     started = Signal(object)  # Run
     said = Signal(str)  # for the status bar
@@ -61,7 +75,9 @@ class TrainingPanel(QFrame):
     def __init__(self, session: Session, compute: Compute, settings: QSettings) -> None:
         super().__init__()
         self.session, self.compute, self._settings = session, compute, settings
-        self.setObjectName("whole")
+        self.setObjectName("panel")
+        self.header = Header("Training", _ABOUT, [], self._menu)
+        self.header.set_help(_HELP)
         self.thread_in_training: TrainingThread | None = None
         self._config: Config | None = None
         self._suggested = ""
@@ -389,13 +405,15 @@ class TrainingPanel(QFrame):
 
     def _lay_out(self) -> None:
         self.setMinimumWidth(268)
-        self.setMaximumWidth(340)
         self._tabs = QTabWidget()
         self._tabs.setObjectName("training.tabs")
+        self._tabs.setAccessibleName("Next run or shown run")
+        self._tabs.tabBar().setAccessibleName("Next run or shown run")
+        KeepsKeys(self._tabs.tabBar(), (Qt.Key.Key_Left, Qt.Key.Key_Right, Qt.Key.Key_Home, Qt.Key.Key_End))
         self._tabs.addTab(self._next_tab(), "Next run")
         self._tabs.addTab(self._shown_tab(), "Shown run")
         column = QVBoxLayout(self)
-        column.setContentsMargins(SPACE, SPACE, SPACE, SPACE)
+        column.setContentsMargins(SPACE + 4, 0, SPACE + 4, SPACE + 4)
         column.setSpacing(SPACE)
         column.addWidget(self._tabs, 1)
         column.addLayout(self._controls())
@@ -433,12 +451,7 @@ class TrainingPanel(QFrame):
             name.setMinimumWidth(100)
             groups[group].addRow(name, editor)
         rows.addStretch(1)
-        area = QScrollArea()
-        area.setWidget(form)
-        area.setWidgetResizable(True)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        column.addWidget(area, 1)
+        column.addWidget(_scrolled(form, "Settings of the next run"), 1)
         self._wrong, self._hint, self._cost = (label("", role) for role in ("error", "hint", "muted"))
         for item in (self._wrong, self._hint, self._cost):
             item.setWordWrap(True)
@@ -492,7 +505,7 @@ class TrainingPanel(QFrame):
     def _shown_tab(self) -> QWidget:
         page = QWidget()
         column = QVBoxLayout(page)
-        column.setContentsMargins(0, SPACE, 0, 0)
+        column.setContentsMargins(0, SPACE, SPACE, 0)
         self._shown_name = label("No run on show.", "title")
         self._shown_name.setWordWrap(True)
         column.addWidget(self._shown_name)
@@ -513,7 +526,7 @@ class TrainingPanel(QFrame):
             form.addRow(label(f.name.replace("_", " "), "muted"), value)
         column.addLayout(form)
         column.addStretch(1)
-        return page
+        return _scrolled(page, "Settings of the run on show")
 
     def _controls(self) -> QVBoxLayout:
         column = QVBoxLayout()
@@ -551,8 +564,29 @@ class TrainingPanel(QFrame):
         self._stop.setEnabled(False)
         return column
 
+    def _menu(self) -> QMenu:
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        for button, action in ((self._start, self.start), (self._pause, self.pause_or_resume), (self._stop, self.stop)):
+            menu.addAction(button.text(), action).setEnabled(button.isEnabled())
+        self.header.add_to(menu)
+        return menu
+
     def restyle(self) -> None:
+        self.header.restyle()
         self._browse_button.setIcon(theme.icon("folder-open"))
+
+
+def _scrolled(content: QWidget, name: str) -> QScrollArea:
+    """As high as there is room: so the panel fits behind a tab of any other dock."""
+    area = QScrollArea()
+    area.setWidget(content)
+    area.setWidgetResizable(True)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # it follows the keyboard through its fields
+    area.setAccessibleName(name)
+    return area
 
 
 def _tip(name: str) -> str:

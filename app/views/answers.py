@@ -175,6 +175,7 @@ class AnswersView(TracedView):
     def build(self) -> QWidget:
         self._map = HeatMap("a", "b")
         self._map.setAccessibleName("Answers to every pair")
+        self._map.pointer.said = lambda: self.value
         self._overlay = pg.ImageItem(autoDownsample=False)
         self._overlay.setZValue(5)
         self._map.plot.addItem(self._overlay, ignoreBounds=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from PySide6.QtCore import QPoint, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QAction, QContextMenuEvent, QPainter, QPaintEvent, QPalette, QResizeEvent, QShowEvent
+from PySide6.QtCore import QPoint, QRect, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QAction, QColor, QContextMenuEvent, QPainter, QPaintEvent, QPalette, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -21,6 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from app import theme
+from app.commands import Command
 from app.compute import Answer, Compute, Query
 from app.session import BRUSHES, Selection, Session
 from app.theme import SPACE
@@ -32,7 +34,12 @@ if TYPE_CHECKING:
 
 _LATE_MS = 150  # a view that waits longer for its answer is marked
 _REST_MS = 120  # of the selection, before exact numbers are asked for
+_CORNER = 8  # pixels, of a title bar
 _REMEMBERED = 64  # questions whose late answers may still be painted
+TAKE_OUT = (
+    ("Copy image", "copy"), ("Export figure …", "export"), ("Export data (CSV) …", "data"), ("Movie …", "movie"),
+)  # fmt: skip
+"""What can be taken out of a view with a picture: texts of its menu, and what is asked for."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,7 @@ class View(QFrame):
         self._message.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._message.setWordWrap(True)
         self.header = Header(self.title, self.about, self.options(), self._menu)
+        self.header.wanted.connect(lambda what: self.wanted.emit(self, what))
         self._title, self._subtitle = self.header.title, self.header.subtitle
         self._resting = ""  # the subtitle when nothing is under the pointer
         self._late = self._timer(lambda: self.header.mark_late(self.waiting), _LATE_MS)
@@ -130,6 +138,20 @@ class View(QFrame):
         """More entries of its menu."""
         return []
 
+    def pointed_at(self) -> QRect | None:
+        """What a hint about it points at, in the content's coordinates; None: all of it."""
+        return None
+
+    def commands(self) -> list[Command]:
+        """What can be taken out of it, for the palette."""
+        there, made = self.on_show and self.has_picture, []
+        for text, what in TAKE_OUT:
+            more = " …" if text.endswith("…") else ""
+            said = f"{text.removesuffix(more)}: {self.title}{more}"
+            made.append(Command(said, partial(self.wanted.emit, self, what), "", "View", there, everyday=False))
+        own = self.actions_of_its_own() if there else []
+        return made + [Command(a.text(), a.trigger, a.shortcut().toString(), "View", a.isEnabled()) for a in own]
+
     def restyle(self) -> None:
         """Take the theme's colours again."""
 
@@ -149,6 +171,11 @@ class View(QFrame):
             self._nothing.deleteLater()
             self._content = made
         return self._content
+
+    @property
+    def has_picture(self) -> bool:
+        """Whether there is something to take out."""
+        return self._content is not None and self._stack.currentIndex() == 0
 
     @property
     def on_show(self) -> bool:
@@ -314,22 +341,13 @@ class View(QFrame):
             f"Copy value: {value}" if value else "Copy value", lambda: self.wanted.emit(self, "value")
         )
         copy.setEnabled(bool(value))
-        has_picture = self._stack.currentIndex() == 0
-        for text, what, there in (
-            ("Copy image", "copy", has_picture),
-            ("Export figure …", "export", has_picture),
-            ("Export data (CSV) …", "data", has_picture),
-            ("Movie …", "movie", has_picture),
-        ):
-            menu.addAction(text, lambda what=what: self.wanted.emit(self, what)).setEnabled(there)
+        for text, what in TAKE_OUT:
+            menu.addAction(text, lambda what=what: self.wanted.emit(self, what)).setEnabled(self.has_picture)
         more = self.actions_of_its_own()
         if more:
             menu.addSeparator()
             menu.addActions(more)
-        menu.addSeparator()
-        menu.addAction("What is this?", self.header.show_help)
-        for text, what in (("Float or dock", "float"), ("Close", "close")):
-            menu.addAction(text, lambda what=what: self.wanted.emit(self, what))
+        self.header.add_to(menu)
         return menu
 
     def _timer(self, action: Any, ms: int) -> QTimer:
@@ -382,6 +400,7 @@ class Header(QFrame):
     """The title bar: title, what is under the pointer, options, help and menu. A dock is dragged by it."""
 
     HEIGHT = 34
+    wanted = Signal(str)  # of its dock: float, close
 
     def __init__(self, title: str, about: str, options: Sequence[QWidget], menu: Any) -> None:
         super().__init__()
@@ -406,7 +425,7 @@ class Header(QFrame):
         self._row.addWidget(self.title)
         self._row.addSpacing(4)
         self._row.addWidget(self.subtitle, 1)
-        self._row.addWidget(self.late)
+        self._row.addWidget(self.late, 0, Qt.AlignmentFlag.AlignVCenter)
         self._place = self._row.count()
         for widget in self._options:
             self._row.addWidget(widget)
@@ -414,8 +433,8 @@ class Header(QFrame):
         self._more = self._button("sliders-horizontal", "Options", self._open_options)
         self._more.setVisible(False)
         self.help_button = self._button("circle-help", f"What {title} shows", self.show_help)
-        self.menu_button = self._button("ellipsis", f"Copy or export {title}", self._open_menu)
-        self._narrow = False
+        self.menu_button = self._button("ellipsis", f"Menu of {title}", self._open_menu)
+        self._narrow = self._active = False
         self._fit = QTimer(self)
         self._fit.setSingleShot(True)
         self._fit.timeout.connect(self.fit)
@@ -423,6 +442,24 @@ class Header(QFrame):
     def mark_late(self, late: bool) -> None:
         if self.late.isVisible() != late:
             self.late.setVisible(late)
+
+    def mark_active(self, active: bool) -> None:
+        """Whether what is beneath it has the keyboard: a line says so."""
+        if active != self._active:
+            self._active = active
+            self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if self._active:
+            QPainter(self).fillRect(_CORNER, 0, self.width() - 2 * _CORNER, 2, QColor(theme.current().accent))
+
+    def add_to(self, menu: QMenu) -> None:
+        """The end of its menu: help, and what its dock can do."""
+        menu.addSeparator()
+        menu.addAction("What is this?", self.show_help)
+        for text, what in (("Float or dock", "float"), ("Close", "close")):
+            menu.addAction(text, lambda what=what: self.wanted.emit(what))
 
     def set_help(self, text: str) -> None:
         self._help = text

@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QLayout, QLayoutItem
 
 from app import theme
+from app.screen import pixel_ratio
 from app.views.painting import font, text_width
 from app.views.still import on_panel, stand_on_panel
 
@@ -93,7 +94,8 @@ class LegendEntry(QAbstractButton):
             painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), 4, 4)
         on, middle = self.isChecked(), self.height() / 2
         sample = QPen(self._pen)
-        sample.setWidthF(2.5 if self._pen.widthF() >= 2 else 1.6)
+        ratio = pixel_ratio()
+        sample.setWidthF((2.5 if self._pen.widthF() >= 2 * ratio else 1.6) * ratio)
         if not on:
             sample.setColor(QColor(look.faint))
         painter.setPen(sample)

@@ -22,6 +22,7 @@ from app.views.legend import value_text
 from app.views.maps import SEQUENTIAL, HeatMap
 from app.views.over_time import DASHED, SOLID
 from app.views.plots import Bars, dress, on_leave, pen, plot_widget
+from app.views.pointer import KeyPointer
 from app.views.sentence import Sentence, keys_text
 from app.views.tracks import TrackPlot, spread
 from engine.analysis.logit_picture import (
@@ -105,6 +106,7 @@ class LogitsView(TracedView):
         self._split.setSpacing(SPACE)
         self._map = HeatMap("frequency of a", "frequency of b", SEQUENTIAL, "norm")
         self._map.setAccessibleName("Norms of the logits in the 2-D Fourier basis")
+        self._map.pointer.said = lambda: self.value
         self._map.hovered.connect(self._map_hovered)
         self._map.clicked.connect(self._map_clicked)
         self._map.plot.getViewBox().sigResized.connect(lambda *_: self._tick_map())
@@ -156,6 +158,8 @@ class LogitsView(TracedView):
         self._bars.scene().sigMouseMoved.connect(self._bars_hovered)
         self._bars.getViewBox().sigResized.connect(lambda *_: self._room_changed())
         on_leave(self._bars, lambda: self.read_out(""))
+        self._bars.setAccessibleName("Coefficients of the cosines: a bar for every frequency")
+        KeyPointer(self._bars, lambda: self.value)
 
     # -- what is asked -------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QWidget
 from app import theme
 from app.numbers import number as number
 from app.views.plots import dress, on_leave, pen, plot_widget, relabel
+from app.views.pointer import KeyPointer
 from app.views.still import on_panel, stand_on_panel
 
 SEQUENTIAL, HOT, SIGNED = "viridis", "magma", "signed"
@@ -61,8 +62,14 @@ class HeatMap(QWidget):
         self.plot.scene().sigMouseMoved.connect(self._moved)
         self.plot.scene().sigMouseClicked.connect(self._pressed)
         on_leave(self.plot, lambda: self.hovered.emit(None))
+        self.pointer = KeyPointer(self.plot, rows=True)
         self.setMinimumSize(150, 110)
         self.restyle()
+
+    def setAccessibleName(self, name: str) -> None:
+        """Of what takes the keyboard, too."""
+        super().setAccessibleName(name)
+        self.plot.setAccessibleName(name)
 
     def show_values(self, values: NDArray[Any], low: float, high: float) -> None:
         """values : (n, m); low and high : painted with the first and the last colour"""

@@ -144,7 +144,7 @@ class NeuronView(TracedView):
                 shown.show_values(values[square], 0, limit)
                 shown.name_axes(axis.format("a"), axis.format("b"))
                 shown.mark(self._cell(order, selection.pair))
-        page.name_map(number(limit))
+        page.name_map(number(limit), self._foreign_axes(answer))
         text = "degree-2 fit" if not answer.wave.frequency else f"degree-2 fit, R² {answer.wave.r_squared:.3f}"
         page.fit_caption.setText(text)
 
@@ -233,6 +233,13 @@ class NeuronView(TracedView):
         if not answer.settled_frequency:
             return f"{log}{{}}"
         return f"{answer.settled_frequency}·{log}{{}} mod {answer.wave.n}"
+
+    def _foreign_axes(self, answer: NeuronPicture) -> str:
+        """Where the axes are unwrapped for another frequency than it has here, for which; else nothing."""
+        there = answer.settled_frequency
+        return (
+            f"axes for k = {there}" if there not in (0, answer.wave.frequency) and not self._is_natural(answer) else ""
+        )
 
     @staticmethod
     def _cell(order: Ints, pair: tuple[int, int] | None) -> tuple[int, int] | None:

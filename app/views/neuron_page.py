@@ -50,6 +50,8 @@ class Page(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAccessibleName("Neuron on show")
+        self.setAccessibleDescription("Up and down walk from neuron to neuron along the wall")
         self.side_width = SIDE
         self._low, self._names = False, ("frequency k", "c")
         self._make_head()
@@ -311,10 +313,13 @@ class Page(QWidget):
             self.panels[key].setGeometry(x, room.y() + top, width, max(0, room.height() - top))
             x += width + _GAP
 
-    def name_map(self, limit: str) -> None:
-        """What is painted, and up to which value where no bar tells it."""
+    def name_map(self, limit: str, axes: str = "") -> None:
+        """What is painted, up to which value where no bar tells it, and what is to be known of its axes."""
         barred = any(shown.bar.isVisibleTo(self) for shown in (self.map, self.fit_map))
-        self.map_caption.setText("activation" if barred else f"activation, 0 to {limit}")
+        name = "activation" if barred else f"activation, 0 to {limit}"
+        whole = f"{name} · {axes}" if axes else name
+        fits = self.map_caption.fontMetrics().horizontalAdvance(whole) <= self.map_caption.width()
+        self.map_caption.setText(whole if fits or not axes else axes)
 
     def name_axes(self, frequency: str, residue: str) -> None:
         """What the plots' bottom axes count; left out where they are low."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PySide6.QtCore import QSignalBlocker, Qt, QTimer
+from PySide6.QtCore import QRect, QSignalBlocker, Qt, QTimer
 from PySide6.QtGui import QColor, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
@@ -136,6 +137,20 @@ class NeuronsView(TracedView):
         """The wall and the histogram, without the bar above."""
         self.ensure_built()
         return self._figure
+
+    def pointed_at(self) -> QRect | None:
+        """The first tile."""
+        answer: NeuronWall | None = self.answer
+        if answer is None:
+            return None
+        for group in answer.layout.groups:
+            for neuron in self._sorted(group.neurons, answer.layout):
+                with suppress(KeyError):  # a search leaves it out
+                    side = self._area.size_of_tiles
+                    tile = QRect(0, 0, side, side)
+                    tile.moveCenter(self._wall.mapTo(self._figure, self._wall.place_of(neuron)))
+                    return tile
+        return None
 
     def _connect_wall(self) -> None:
         self._wall.clicked.connect(self._select)

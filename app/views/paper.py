@@ -135,6 +135,7 @@ class PaperView(View):
         self._sheet = Sheet()
         self._caption = label("", "muted")
         self._caption.setObjectName("paper.caption")
+        self._caption.setAccessibleName("Caption")
         self._caption.setWordWrap(True)
         self._caption.setTextInteractionFlags(
             Qt.TextInteractionFlag.TextSelectableByMouse | Qt.TextInteractionFlag.TextSelectableByKeyboard
@@ -454,6 +455,7 @@ class _Desk(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)  # the page would change its width
         self.setFrameShape(QScrollArea.Shape.NoFrame)
+        self.setAccessibleName("Page and its caption")
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -14,11 +14,13 @@ from PySide6.QtWidgets import QGraphicsScene, QWidget
 
 from app import theme
 from app.numbers import epoch_text as epoch_text
+from app.screen import pixel_ratio
 from app.views.painting import draw_boxes
 
 
 def pen(colour: str | QColor, width: float = 1.0) -> QPen:
-    made: QPen = pg.mkPen(colour, width=width)
+    """width : in pixels of the layout, also where the screen has more of its own"""
+    made: QPen = pg.mkPen(colour, width=width * pixel_ratio())
     return made
 
 
@@ -52,6 +54,8 @@ def plot_widget(left: str = "", bottom: str = "") -> Any:
     for side in ("left", "bottom"):  # they seldom change: kept as pixels, not drawn anew with every frame
         for part in (plot.getAxis(side), plot.getAxis(side).label):
             part.setCacheMode(part.CacheMode.DeviceCoordinateCache)
+    widget.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # those that take keys have a `KeyPointer`
+    widget.setAccessibleName(f"Plot of {left or 'curves'} by {bottom or 'epoch'}")
     dress(widget)
     return widget
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPointF, QRect, Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QComboBox, QWidget
 
@@ -16,6 +16,7 @@ from app.export import Table
 from app.session import Selection
 from app.views.base import Help, View, toggle
 from app.views.plots import Bars, dress, on_leave, pen, plot_widget, relabel, set_range
+from app.views.pointer import KeyPointer
 from app.views.still import tip
 from engine.analysis.embedding import MATRICES, Spectrum, spectrum
 from engine.runfile import Run
@@ -83,9 +84,20 @@ class SpectrumView(View):
         self._plot.scene().sigMouseClicked.connect(self._clicked)
         self._plot.scene().sigMouseMoved.connect(self._hovered)
         on_leave(self._plot, lambda: self.read_out(""))
+        self._plot.setAccessibleName("Spectrum: a bar for every frequency")
+        KeyPointer(self._plot, lambda: self.value)
         self.restyle()
         content: QWidget = self._plot
         return content
+
+    def pointed_at(self) -> QRect | None:
+        """The tallest bar."""
+        answer: Spectrum | None = self.answer
+        if answer is None or not len(answer.norm):
+            return None
+        k, box = int(answer.norm.argmax()) + 1, self._plot.getViewBox()
+        corners = (QPointF(k - 0.5, float(self._cos.height[k - 1])), QPointF(k + 0.5, 0.0))
+        return QRect(*(self._plot.mapFromScene(box.mapViewToScene(corner)) for corner in corners))
 
     def query(self, selection: Selection) -> Query:
         which = self._which.currentText()

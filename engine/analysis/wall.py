@@ -216,6 +216,12 @@ def _layout(run: Run, step: int, layer: int, exact: bool) -> WallLayout:
     )
 
 
+def clearest_neuron(run: Run, step: int) -> int | None:
+    """The neuron of the last layer that one frequency explains best (paper, sec. 4.3); None: all are dead."""
+    fve = wall_layout(run, step).fve
+    return int(fve.argmax()) if len(fve) and fve.max() > 0 else None
+
+
 def carriers(found: Waves) -> dict[int, Ints]:
     """Key frequencies, ascending, and the neurons that carry each: best frequency, FVE ≥ 0.85 (paper, sec. 4.3)."""
     clear = np.flatnonzero(found.fve >= THRESHOLD)

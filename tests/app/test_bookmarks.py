@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtGui import QAction, QFontMetrics, QKeySequence
 from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QLineEdit, QMainWindow, QMenu, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -18,6 +19,7 @@ from app import theme
 from app.bookmark_list import Card, MarkList
 from app.bookmarks import Bookmark, BookmarkError, Bookmarks
 from app.bookmarks_panel import BookmarksPanel
+from app.note_editor import MOST_LINES, NoteEditor, shown_lines
 from app.session import BRUSHES, Selection, Session
 from engine.analysis.ablation import Ablation
 from engine.analysis.phases import Thresholds
@@ -307,11 +309,12 @@ def test_that_chips_say_what_is_selected(mark: Bookmark, session: Session) -> No
 
 
 def test_that_markdown_holds_every_bookmark_and_no_accident(own: Run, mark: Bookmark) -> None:
-    text = places.markdown(own, [replace(mark, note="a *star*\n# no title")])
+    text = places.markdown(own, [replace(mark, note="a *star*\n\n# no title\n- no point\n12. no number\n--\nend\n")])
     assert text.splitlines() == [
         "# Bookmarks of mine.h5", "", f"Run `{own.id}`.", "",
         f"- **Epoch {mark.epoch}** · k = 3 · neuron 5 · neuron 7 · head 1 · pair 2, 9 · keys 1, 4 · g = 0.5"
-        r", m = 0 · own thresholds · layout of epoch 60: a \*star\* \# no title",
+        r", m = 0 · own thresholds · layout of epoch 60: a \*star\*  ",
+        r"  \# no title  ", r"  \- no point  ", r"  12\. no number  ", r"  \--  ", "  end",
     ]  # fmt: skip
 
 
@@ -368,14 +371,12 @@ def listed(panel: BookmarksPanel) -> MarkList:
     return found
 
 
-def note(panel: BookmarksPanel) -> QLineEdit:
-    found = child(panel, QLineEdit, "bookmarks.note")
-    assert isinstance(found, QLineEdit)
-    return found
+def note(panel: BookmarksPanel) -> NoteEditor:
+    return next(each for each in panel.findChildren(NoteEditor, "bookmarks.note") if each.isVisible())
 
 
 def is_editing(panel: BookmarksPanel) -> bool:
-    return any(each.isVisible() for each in panel.findChildren(QLineEdit, "bookmarks.note"))
+    return any(each.isVisible() for each in panel.findChildren(NoteEditor, "bookmarks.note"))
 
 
 def keep(panel: BookmarksPanel, *steps: int) -> None:
@@ -418,6 +419,51 @@ def test_that_escape_leaves_the_note_as_it_was(panel: BookmarksPanel, host: Host
     qtbot.waitUntil(lambda: not is_editing(panel))
     assert Bookmarks(own)[0].note == ""
     assert host.fired == []
+
+
+def test_that_a_note_takes_several_lines_and_the_editor_grows_with_them(
+    panel: BookmarksPanel, host: Host, qtbot: QtBot, own: Run
+) -> None:
+    panel.add()
+    qtbot.waitUntil(lambda: is_editing(panel))
+    heights = [note(panel).height()]
+    for i in range(MOST_LINES + 3):
+        qtbot.keyClicks(note(panel), f"line {i} 1")
+        qtbot.keyClick(note(panel), Key.Key_Return, Qt.KeyboardModifier.ShiftModifier)
+        if i < MOST_LINES - 1:
+            qtbot.waitUntil(lambda: note(panel).height() > heights[-1])
+        heights.append(note(panel).height())
+    assert heights[-1] == heights[-3], "beyond that it scrolls"
+    card = listed(panel).visualRect(listed(panel).model().index(0, 0))
+    assert card.contains(note(panel).geometry())
+    qtbot.keyClick(note(panel), Key.Key_Return)
+    qtbot.waitUntil(lambda: not is_editing(panel))
+    wanted = "\n".join(f"line {i} 1" for i in range(MOST_LINES + 3))
+    assert [mark.note for mark in Bookmarks(own)] == [wanted]
+    assert json.loads(file_of(own).read_text(encoding="utf-8"))["bookmarks"][0]["note"] == wanted
+    assert host.fired == []
+    index = listed(panel).model().index(0, 0)
+    assert index.data(Qt.ItemDataRole.ToolTipRole).startswith(wanted)
+    assert listed(panel).visualRect(index).height() < 110, "three lines of it at most"
+    qtbot.keyClick(listed(panel), Key.Key_F2)
+    qtbot.waitUntil(lambda: is_editing(panel))
+    assert note(panel).toPlainText() == wanted
+
+
+def test_that_a_card_shows_the_first_lines_of_a_note_and_says_that_it_goes_on(qapp: QApplication) -> None:
+    font, draw = qapp.font(), random.Random(2)
+    assert shown_lines("one\n\ntwo", font, 200, 3) == ["one", "", "two"]
+    assert shown_lines("one\ntwo\n\n", font, 200, 2) == ["one", "two"]
+    assert shown_lines("", font, 200, 3) == []
+    for _ in range(200):
+        text = "".join(draw.choice("abc de\n") for _ in range(draw.randint(0, 120)))
+        width, most = draw.randint(40, 300), draw.randint(1, 4)
+        whole, part = shown_lines(text, font, width, 1000), shown_lines(text, font, width, most)
+        assert "".join(whole).replace(" ", "") == text.replace("\n", "").replace(" ", "")
+        assert all(QFontMetrics(font).horizontalAdvance(line) <= width + 1 for line in whole)
+        assert part[: most - 1] == whole[: most - 1]
+        assert len(part) == min(most, len(whole))
+        assert (len(whole) > most) == (bool(part) and part[-1].endswith("…"))
 
 
 def test_that_adding_behind_a_closed_panel_takes_no_keyboard(
@@ -609,9 +655,10 @@ def test_that_the_menu_offers_only_what_can_be_done(panel: BookmarksPanel, host:
         assert isinstance(menu, QMenu)
         return {action.text().split("\t")[0]: action.isEnabled() for action in menu.actions() if action.text()}
 
-    assert not any(enabled().values())
+    always = ["What is this?", "Float or dock", "Close"]
+    assert [text for text, on in enabled().items() if on] == always
     keep(panel, 1)
-    assert [text for text, on in enabled().items() if on] == ["Copy all as Markdown", "Save all as Markdown …"]
+    assert [text for text, on in enabled().items() if on] == ["Copy all as Markdown", "Save all as Markdown …", *always]
     choose(panel, 0)
     assert all(enabled().values())
 

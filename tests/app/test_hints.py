@@ -1,6 +1,7 @@
 """Hints: they point, they never cover what they point at, and they go away for good."""
 
 import random
+from collections.abc import Callable
 
 import pytest
 from PySide6.QtCore import QObject, QPoint, QRect, QSettings, QSize, Qt, Signal
@@ -8,8 +9,11 @@ from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QApplication, QLabel, QLineEdit, QMainWindow, QPushButton, QWidget
 from pytestqt.qtbot import QtBot
 
-from app import theme
-from app.hints import Bubble, Hint, Hints, placed
+from app import docks, theme
+from app.hints import ABOVE, BELOW, Bubble, Hint, Hints, placed
+from app.layouts import LAYOUTS
+from app.main_window import MainWindow
+from engine.runfile import Run
 
 LEFT = Qt.MouseButton.LeftButton
 
@@ -299,3 +303,115 @@ def test_that_its_buttons_are_reached_by_tab_and_named(host: Host, hints: Hints,
     assert focus.accessibleName() == "Got it"
     qtbot.keyClick(focus, Qt.Key.Key_Space)
     assert hints.seen() == ["one"]
+
+
+# -- with its anchor -------------------------------------------------------------------------------------------
+
+
+def test_that_the_arrow_touches_the_part_that_is_meant(host: Host, settings: QSettings, qtbot: QtBot) -> None:
+    part = [QRect(40, 5, 8, 8)]
+    hints = Hints(
+        host,
+        settings,
+        [Hint("one", "This.", lambda: host.centralWidget(), lambda: False, lambda: part[0])],
+        pause_ms=0,
+    )
+    hints.start()
+    wait_for(qtbot, hints, "one")
+    for there in (QRect(40, 5, 8, 8), QRect(300, 200, 20, 10), QRect(700, 560, 30, 30)):
+        part[0] = there
+        qtbot.waitUntil(lambda there=there: there.adjusted(-2, -2, 2, 2).contains(bubble(host).place.tip))
+        assert not bubble(host).place.box.intersects(there)
+    part[0] = QRect(2000, 10, 5, 5)  # scrolled away
+    wait_for(qtbot, hints, None)
+
+
+def test_that_it_stays_at_its_side_while_there_is_room(host: Host, hints: Hints, qtbot: QtBot) -> None:
+    host.first.move(20, 500)
+    hints.start()
+    wait_for(qtbot, hints, "one")
+    assert bubble(host).place.side == ABOVE
+    host.first.move(20, 300)
+    qtbot.waitUntil(lambda: abs(bubble(host).place.tip.y() - 300) < 3)
+    assert bubble(host).place.side == ABOVE
+    host.first.move(20, 20)
+    qtbot.waitUntil(lambda: bubble(host).place.side == BELOW)
+
+
+def test_that_it_comes_back_with_its_anchor_before_another_is_shown(
+    host: Host, settings: QSettings, doing: Doing, qtbot: QtBot
+) -> None:
+    hints = make(host, settings, doing)
+    hints._pause.setInterval(60_000)
+    hints.start()
+    hints._pause.stop()
+    wait_for(qtbot, hints, "one")
+    for _ in range(3):
+        host.first.hide()
+        wait_for(qtbot, hints, None)
+        assert not bubble(host).isVisible()
+        host.first.show()
+        wait_for(qtbot, hints, "one")
+        assert bubble(host).isVisible()
+    assert hints.seen() == []
+
+
+def test_that_nothing_made_later_lies_over_it(host: Host, hints: Hints, qtbot: QtBot) -> None:
+    hints.start()
+    wait_for(qtbot, hints, "one")
+    later = QWidget(host)
+    later.setGeometry(bubble(host).place.box)
+    later.show()
+    got_it = bubble(host).got_it
+    qtbot.waitUntil(lambda: host.childAt(got_it.mapTo(host, got_it.rect().center())) is got_it)
+
+
+@pytest.mark.parametrize("layout", [layout.name for layout in LAYOUTS])
+def test_that_the_first_hints_touch_what_they_speak_of_in_every_layout(
+    window: MainWindow, run: Run, settle: Callable[[MainWindow], None], qtbot: QtBot, layout: str
+) -> None:
+    window.use_layout(layout)
+    window.show_run(run)
+    settle(window)
+    hints, found = window.hints, []
+    hints._pause.setInterval(0)
+    hints.start()
+    for hint in hints._hints:
+        hints._settings.setValue("hints/seen", [other.name for other in hints._hints if other is not hint])
+        anchor = hint.anchor()
+        if anchor is None or not anchor.isVisible():
+            continue
+        qtbot.waitUntil(lambda hint=hint: hints.shown is hint)
+        part = hint.part() or anchor.rect()
+        target = QRect(anchor.mapTo(window, part.topLeft()), part.size())
+        box = window.findChild(Bubble)
+        assert box is not None
+        assert target.adjusted(-2, -2, 2, 2).contains(box.place.tip), hint.name
+        assert not box.place.box.intersects(target), hint.name
+        found.append(hint.name)
+        hints._hide()
+    assert {"scrub", "palette", "bookmark"} <= set(found)
+    assert ("neuron" in found) == docks.in_front(window.docks["neurons"])
+    assert ("frequency" in found) == docks.in_front(window.docks["spectrum"])
+
+
+def test_that_a_hint_goes_and_comes_with_its_view_as_layouts_change(
+    window: MainWindow, run: Run, settle: Callable[[MainWindow], None], qtbot: QtBot
+) -> None:
+    window.show_run(run)
+    settle(window)
+    hints = window.hints
+    hints._settings.setValue("hints/seen", [hint.name for hint in hints._hints if hint.name != "neuron"])
+    hints._pause.setInterval(0)
+    hints.start()
+    qtbot.waitUntil(lambda: hints.shown is not None)
+    assert hints.shown is not None
+    assert hints.shown.name == "neuron"
+    window.use_layout("Paper")
+    qtbot.waitUntil(lambda: hints.shown is None)
+    window.use_layout("One neuron")
+    qtbot.waitUntil(lambda: hints.shown is not None)
+    window.docks["neurons"].close()
+    qtbot.waitUntil(lambda: hints.shown is None)
+    window.docks["neurons"].show()
+    qtbot.waitUntil(lambda: hints.shown is not None)

@@ -123,6 +123,27 @@ def test_that_maps_bars_and_curve_are_the_engines(view: NeuronView, qtbot: QtBot
     assert view._order(answer).tolist() == list(range(11))
 
 
+@pytest.mark.parametrize("size", [(900, 700), (420, 320)])
+def test_that_the_map_says_where_its_axes_are_for_another_frequency_than_it_has(
+    view: NeuronView, qtbot: QtBot, run: Run, size: tuple[int, int]
+) -> None:
+    view.resize(*size)
+    last = run.n_checkpoints - 1
+    answers = {(i, s): neuron_picture(run, s, last, 0, i) for i in range(6) for s in (0, 3, last)}
+    foreign = [at for at, a in answers.items() if a.settled_frequency not in (0, a.wave.frequency)]
+    assert foreign
+    assert len(foreign) < len(answers)
+    for (index, step), answer in answers.items():
+        show(view, qtbot, run, (0, index), step)
+        said_of_axes = f"axes for k = {answer.settled_frequency}"
+        assert view._page.map_caption.text().endswith(said_of_axes) == ((index, step) in foreign)
+    show(view, qtbot, run, (0, foreign[0][0]), foreign[0][1])
+    metrics = view._page.map_caption.fontMetrics()
+    assert metrics.horizontalAdvance(view._page.map_caption.text()) <= view._page.map_caption.width()
+    view._natural.setChecked(True)
+    assert "axes for" not in view._page.map_caption.text()
+
+
 def test_that_no_axis_moves_while_scrubbing(view: NeuronView, qtbot: QtBot, run: Run) -> None:
     ranges = set()
     for step in range(run.n_checkpoints):

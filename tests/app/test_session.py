@@ -139,3 +139,27 @@ def test_that_an_epoch_leads_to_the_nearest_checkpoint(run: Run) -> None:
     assert session.selection.epoch == 100
     session.scrub_to_epoch(-5)
     assert session.selection.epoch == 0
+
+
+def test_that_a_suggestion_is_as_if_it_had_always_been_there(run: Run) -> None:
+    clock = Clock()
+    session = Session(clock)
+    session.show_run(run)
+    session.scrub(3)
+    clock.now += 5
+    session.select(frequency=2)
+    told: list[Selection] = []
+    session.changed.connect(told.append)
+    session.suggest(neurons=((0, 4),), frequency=1)  # the frequency is chosen already
+    assert (session.selection.neurons, session.selection.frequency) == (((0, 4),), 2)
+    assert told == [session.selection]
+    session.undo()
+    assert (session.selection.neurons, session.selection.frequency, session.selection.step) == (((0, 4),), None, 3)
+    session.undo()
+    assert (session.selection.neurons, session.selection.step) == (((0, 4),), run.n_checkpoints - 1)
+    assert not session.can_undo
+    session.redo()
+    session.redo()
+    assert (session.selection.neurons, session.selection.frequency) == (((0, 4),), 2)
+    session.suggest(neurons=((0, 5),))
+    assert session.selection.neurons == ((0, 4),), "what is chosen stays"
