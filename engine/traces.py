@@ -199,7 +199,7 @@ class Traces:
         epoch, config = int(self.run.epochs[step]), self.run.config
         weights = self.run.weights(step)
         structured = self._forward
-        kept = structured(weights, reuse=True) if structured is not None else activations(self.run, step)
+        kept = structured(weights) if structured is not None else activations(self.run, step)
         with self._lock:
             known = epoch in self._stored_epochs("rows")
             has_keys = not keys or epoch in self._stored_epochs(f"excluded/{set_name(keys)}")
