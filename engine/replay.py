@@ -135,6 +135,15 @@ def forget(run: Run) -> None:
             del _hidden[there]
 
 
+def forget_checkpoint(run: Run, step: int) -> None:
+    """Drop what is known of one checkpoint: of those that are passed by once, on the way over all."""
+    epoch = int(run.epochs[step])
+    with _lock:
+        for exact in (False, True):
+            _cache.pop((run, epoch, exact), None)
+        _hidden.pop((run, epoch), None)
+
+
 class Forward:
     """The structured forward pass over all pairs, its buffers kept from checkpoint to checkpoint."""
 

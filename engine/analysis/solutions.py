@@ -102,7 +102,7 @@ def _mixed_blocks(x: Pieces, ablation: Ablation) -> Blocks:
         yield off, x.whole[off]
 
 
-def _whole_blocks(logits: Values) -> Blocks:
+def whole_blocks(logits: Values) -> Blocks:
     """Copies of the rows in parts that stay in cache."""
     scratch = np.empty((min(_ROWS, len(logits)), logits.shape[1]), logits.dtype)
     for start in range(0, len(logits), _ROWS):
@@ -223,7 +223,7 @@ def answer_map(
     found = read(
         _mixed_blocks(pieces(run, step, keys, exact, used.cuts), used)
         if used.is_mixed
-        else _whole_blocks(cut_logits(run, step, keys, used, exact)),
+        else whole_blocks(cut_logits(run, step, keys, used, exact)),
         pair_masks(run.config),
     )
     dtype = np.float64 if exact else np.float32
@@ -243,7 +243,7 @@ def answer_map(
 @lru_cache(maxsize=16)
 def margin_limit(run: Run, step: int) -> float:
     """The largest |margin| of any pair at a checkpoint."""
-    found = read(_whole_blocks(activations(run, step, exact=False).logits), pair_masks(run.config))
+    found = read(whole_blocks(activations(run, step, exact=False).logits), pair_masks(run.config))
     return float(np.nanmax(np.abs(found.margin)))
 
 

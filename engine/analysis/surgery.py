@@ -38,11 +38,17 @@ def cut_logits(run: Run, step: int, keys: tuple[int, ...], cuts: Ablation, exact
     return _cut(run, step, keys if cuts.projection else (), cuts.cuts, exact)
 
 
-@lru_cache(maxsize=4)
-def _cut(run: Run, step: int, keys: tuple[int, ...], cuts: Ablation, exact: bool) -> Values:
+def compute(run: Run, step: int, keys: tuple[int, ...], cuts: Ablation, exact: bool) -> Values:
+    """The same, not kept."""
     found = _inside(run, step, keys, cuts, exact) if cuts.is_cut_inside else activations(run, step, exact).logits
     if not cuts.logit_frequencies.is_whole:
         found = of_frequencies(found, characters(run.config), cuts.logit_frequencies)
+    return found
+
+
+@lru_cache(maxsize=4)
+def _cut(run: Run, step: int, keys: tuple[int, ...], cuts: Ablation, exact: bool) -> Values:
+    found = compute(run, step, keys, cuts, exact)
     found.flags.writeable = False
     return found
 
