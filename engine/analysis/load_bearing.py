@@ -7,7 +7,10 @@ many neurons as carry it at that checkpoint, so their random neurons are taken f
 
 A set is *load-bearing* from the first checkpoint at which, and at the four after it, the loss without the set lies
 above the 95th percentile of the losses without a random set; *sufficient* from the first at which, and at the four
-after it, the loss with only the set lies below the 5th percentile of the losses with only a random one.
+after it, the loss with only the set lies below the 5th percentile of the losses with only a random one. Leaving the
+band says that the set is not any set, not that much depends on it; so there is a third: *doubles the loss* from the
+first checkpoint at which it is load-bearing and, at the four after it too, the loss without it is at least twice that
+of the whole model.
 
 Losses are float32 passes read in float64, good to four digits.
 """
@@ -16,23 +19,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.analysis.ablation import WHOLE, Ablation
+from engine.analysis.ablation import WHOLE
 from engine.analysis.characters import characters
-from engine.analysis.logits import by_sum, losses_without, restricted_logits, sum_table
-from engine.analysis.measures import key_part, pair_sets, per_pair
-from engine.analysis.pairs import pair_masks
+from engine.analysis.frequency_bars import class_losses, losses_less, losses_of
+from engine.analysis.logits import sum_table
+from engine.analysis.measures import key_part
 from engine.analysis.phases import Phases, Thresholds
 from engine.analysis.progress_curves import trace_phases
 from engine.analysis.set_questions import TOGETHER, SetQuestion, controls, only
-from engine.analysis.solutions import CLASSES, class_scores, cycle_mask, read, whole_blocks
-from engine.analysis.surgery import compute
+from engine.analysis.solutions import CLASSES
 from engine.analysis.waves import layer_waves
-from engine.config import Config
 from engine.replay import activations, forget_checkpoint
 from engine.runfile import Run
 from engine.traces import Traces, coarse_to_fine
@@ -45,18 +45,6 @@ _OWN, _RANDOM = ("whole", "without", "only"), ("random_without", "random_only")
 
 
 # -- at a checkpoint -------------------------------------------------------------------------------------------
-
-
-def class_losses(run: Run, step: int, cuts: Ablation, on_cycle: bool) -> Floats:
-    """Losses of `CLASSES`, NaN where a class is empty.  on_cycle : only its pairs count  ->  (5,)"""
-    logits = compute(run, step, (), cuts, exact=False) if cuts.is_cut else activations(run, step, False).logits
-    found = read(whole_blocks(logits), pair_masks(run.config))
-    scores = class_scores(found, cycle_mask(run.config) if on_cycle else None)
-    return np.array([_loss(getattr(scores, name)) for name in CLASSES])
-
-
-def _loss(score: Any) -> float:
-    return float("nan") if score is None or score.loss is None else score.loss
 
 
 def measure_piece(run: Run, step: int, question: SetQuestion, piece: int) -> dict[str, Floats]:
@@ -81,43 +69,17 @@ def _stacked(rows: list[Floats]) -> Floats:
 
 
 def _closed(run: Run, step: int, question: SetQuestion) -> dict[str, Floats]:
-    """All of a row at once: L − P_K L and P_K L + mean need one table of sums (`engine.analysis.logits`)."""
-    x, part = characters(run.config), question.parts.logit_frequencies
+    """All of a row at once: L − P_K L and P_K L + mean need one table of sums."""
+    config, part = run.config, question.parts.logit_frequencies
+    x = characters(config)
     grid = x.grid(activations(run, step, exact=False).logits).astype(np.float64)
     table = sum_table(grid, x.sums)
-    sets = [part.of, *(c.logit_frequencies.of for c in controls(question, run.config))]
-    tables = np.stack([np.zeros_like(table), *(key_part(table, of) for of in sets)])
-    without = losses_without(grid, x.sums, x.elements, tables)  # (m, i, s)
-    kept = np.stack([per_pair(_kept(table, of, part.mean), x.elements)[0] for of in sets])  # (m, s)
-    masks = [None if rows is None else by_sum(x.grid(_flags(rows, x.p)), x.sums) for rows in _class_rows(run.config)]
-    counted = [np.zeros((x.n, x.n), bool) if mask is None else mask for mask in masks]
-    first = _means(without, counted)
-    second = _means(np.broadcast_to(kept[:, None], (len(sets), x.n, x.n)), counted)
-    own = {"whole": first[0], "without": first[1], "only": second[0]}
-    return own | {"random_without": first[2:], "random_only": second[1:]}
-
-
-def _kept(table: Floats, of: tuple[int, ...], mean: bool) -> Floats:
-    return restricted_logits(table, of) if mean else key_part(table, of)
-
-
-def _class_rows(config: Config) -> list[Ints | None]:
-    """Rows of the pairs of `CLASSES`."""
-    sets = pair_sets(config)
-    return [sets.train, sets.test, sets.seen, sets.unseen, sets.exist]
-
-
-def _flags(rows: Ints, p: int) -> NDArray[np.bool_]:
-    found = np.zeros(p * p, bool)
-    found[rows] = True
-    return found
-
-
-def _means(losses: Floats, masks: list[NDArray[np.bool_]]) -> Floats:
-    """Means over each mask, NaN of none.  losses : (m, n, n)   ->   (m, 5)"""
-    counts = np.array([mask.sum() for mask in masks], np.float64)
-    shares = np.stack([mask.reshape(-1) for mask in masks], axis=1) / np.where(counts > 0, counts, np.nan)
-    return np.asarray(losses.reshape(len(losses), -1) @ shares)
+    sets = [part.of, *(c.logit_frequencies.of for c in controls(question, config))]
+    parts = np.stack([key_part(table, of) for of in sets])
+    without = losses_less(config, x, grid, np.concatenate([np.zeros_like(table)[None], parts]))
+    kept = losses_of(config, x, parts + part.mean * table.mean(axis=0))
+    own = {"whole": without[0], "without": without[1], "only": kept[0]}
+    return own | {"random_without": without[2:], "random_only": kept[1:]}
 
 
 # -- over training ---------------------------------------------------------------------------------------------
@@ -131,10 +93,11 @@ class SetTraces:
         self._begun: dict[int, list[dict[str, Floats]]] = {}
 
     def missing(self, n: int) -> list[int]:
-        """Steps below n that are not measured, coarse to fine."""
+        """Steps below n that are not measured: the first, the last, then coarse to fine."""
         done = set(self.traces.kept_epochs(self.question.name).tolist())
         epochs = self.traces.run.epochs[:n].tolist()
-        return coarse_to_fine(step for step, epoch in enumerate(epochs) if epoch not in done)
+        steps = coarse_to_fine(step for step, epoch in enumerate(epochs) if epoch not in done)
+        return sorted(steps, key=lambda step: step not in (0, n - 1))
 
     def advance(self, step: int) -> bool:
         """Measure the next piece of a checkpoint.  -> whether it is complete"""
@@ -177,8 +140,9 @@ class SetCurves:
     epochs : (m,), ascending     whole, without, only : (m,)
     band_without, band_only : (3, m), 5th percentile, median, 95th of the random sets; NaN where there are none
     n_random : how many random sets there are
-    load_bearing_since, sufficient_since : epochs; None: not so far
-    measured, of : checkpoints, and how many the run has     phases : None until enough is measured
+    load_bearing_since, sufficient_since, doubles_since : epochs; None: not so far
+    measured, of : checkpoints, and how many the run has     last : its last epoch
+    phases : None until enough is measured
     """
 
     epochs: Ints
@@ -190,8 +154,10 @@ class SetCurves:
     n_random: int
     load_bearing_since: int | None
     sufficient_since: int | None
+    doubles_since: int | None
     measured: int
     of: int
+    last: int
     phases: Phases | None
 
 
@@ -216,8 +182,10 @@ def set_curves(
         n_random=random[0].shape[1],
         load_bearing_since=since(epochs[seen], without > bands[0][2]),
         sufficient_since=since(epochs[seen], kept < bands[1][0]),
+        doubles_since=since(epochs[seen], (without > bands[0][2]) & (without >= 2 * whole)),
         measured=m,
         of=max(n, m),
+        last=int(run.epochs[n - 1]),
         phases=trace_phases(run, traces, n, thresholds),
     )
 

@@ -22,7 +22,8 @@ from engine.analysis.ablation import (
     Frequencies,
     Units,
 )
-from engine.analysis.load_bearing import SetTraces, class_losses, measure_piece, measure_set, set_curves, since
+from engine.analysis.frequency_bars import class_losses
+from engine.analysis.load_bearing import SetTraces, measure_piece, measure_set, set_curves, since
 from engine.analysis.set_questions import DRAWS, SetQuestion, controls, only, question_of, random_sets
 from engine.analysis.solutions import CLASSES, answer_map
 from engine.analysis.waves import layer_waves
@@ -188,15 +189,19 @@ def test_that_the_curves_say_when_the_set_leaves_the_band(trained: Run, tmp_path
     assert (found.measured, found.of) == (n, n)
     assert np.array_equal(found.epochs, trained.epochs)
     assert found.n_random == {"waves": 3, "neurons": 20, "heads": 1}[kind]
-    above = []
+    above: list[bool] = []
+    twice: list[bool] = []
     for step in range(n):
         row = row_of(trained, step, question)
         assert found.without[step] == pytest.approx(row["without"][1], rel=1e-9)
         low, middle, high = np.percentile(row["random_without"][:, 1], [5, 50, 95])
         assert found.band_without[:, step] == pytest.approx([low, middle, high], rel=1e-9)
         above.append(row["without"][1] > high)
+        twice.append(above[-1] and row["without"][1] >= 2 * row["whole"][1])
     slow = next((int(trained.epochs[i]) for i in range(n - 4) if all(above[i : i + 5])), None)
     assert found.load_bearing_since == slow
+    slow = next((int(trained.epochs[i]) for i in range(n - 4) if all(twice[i : i + 5])), None)
+    assert found.doubles_since == slow
     fewer = set_curves(trained, 3, traces, question, "test", 0)
     assert (fewer.measured, fewer.load_bearing_since) == (3, None)
     traces.close()
@@ -207,7 +212,8 @@ def test_that_work_can_stop_after_any_piece_and_goes_on_where_it_stopped(trained
     traces = Traces(trained, tmp_path / "traces.h5")
     work = SetTraces(traces, question)
     steps = work.missing(trained.n_checkpoints)
-    assert set(steps[:2]) == {0, 8}  # coarse to fine: the ends of the first stretch
+    assert steps[:2] == [0, trained.n_checkpoints - 1]  # the ends, then coarse to fine
+    assert steps[2] == 8
     for _ in range(question.pieces - 1):
         assert not work.advance(steps[0])
     assert len(traces.kept_epochs(question.name)) == 0  # nothing false is kept
