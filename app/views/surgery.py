@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app import theme
 from app.ablation_words import ablation_sentence, ablation_text, ablation_texts
 from app.compute import Answer, Compute, Query
 from app.export import Table
@@ -26,13 +27,14 @@ from app.session import Selection, Session
 from app.set_tracing import SetTracing
 from app.theme import SPACE
 from app.views.answers import STALE_MS, asked, has_basis, percent
-from app.views.base import Help, TracedView, toggle
+from app.views.base import TracedView, toggle
 from app.views.legend import value_text
 from app.views.sentence import Sentence, keys_text
 from app.views.surgery_bars import BarsPlot, bars_legend, losses_at
 from app.views.surgery_desk import Desk
 from app.views.surgery_scores import PAIRS, ScoreTable
-from app.views.surgery_time import SetPlot, since_text, values_of
+from app.views.surgery_time import CURVES, SetPlot, since_text, values_of
+from app.views.surgery_words import HELP, bars_table, carriers_text, curves_table, losses_table, without_text
 from engine.analysis.ablation import WHOLE, Ablation
 from engine.analysis.frequency_bars import FrequencyBars, carriers_at_mean, frequency_bars
 from engine.analysis.load_bearing import SetCurves, set_curves
@@ -57,28 +59,7 @@ class SurgeryView(TracedView):
         "Take parts of the model away: heads, skips, neurons, frequencies. Losses, accuracies, Answers and Logits "
         "follow at whatever checkpoint is on show; over training you see since when a set carries the answer."
     )
-    help = Help(
-        see="Rows from top to bottom in the order of the forward pass, which is the order in which things are taken "
-        "away; each says at which level, and whether what is taken away is 0 or stands at its mean. The table has the "
-        "losses and accuracies of what is left beside those of the whole model. Bars: the loss of the whole model "
-        "without each single frequency, from its own loss up; dashed, without all keys and with the keys alone. Below, "
-        "the ticked set over training: the loss without it and with it alone, between the bands of random sets of the "
-        "same size. Click a bar to select its frequency, with Ctrl to tick it at the logits.",
-        look_for="On the mainline at epoch 40 000 each key frequency matters: without one of them the loss over all "
-        "pairs rises from 2e-7 to between 8e-4 and 7e-2; no other frequency does anything. The keys alone do better "
-        "than the whole model (5e-8). Heads are needed (25 without them), the skip around the MLP is not (8e-7). "
-        "Neurons by their polynomials lose nothing.",
-        wrong="A frequency that is no key and matters: the key set misses a part of the circuit. A set that is "
-        "load-bearing but never doubles the loss: it is not any set, but little depends on it. A mean and a 0 that "
-        "give very different losses: what is taken away also serves as a bias.",
-        formula="At logits: L − P<sub>k</sub>L, P<sub>k</sub> the projection on cos and sin of w<sub>k</sub>(a + b), "
-        "or without the eight components of k. At neurons: the neurons that carry k (FVE ≥ 0.85) at their mean, or "
-        "the components out of every neuron. Means are over the task's pairs in the whole model of the checkpoint on "
-        "show. Load-bearing: for five checkpoints the loss without the set is above 95 % of those without one of 20 "
-        "random sets. Losses over p logits, in nats; ≈ is float32, exact numbers follow.",
-        paper="Sec. 4.4, fig. 6 and app. A.1, whose ablations are in the menu <i>paper</i>. Over training: not in the "
-        "paper.",
-    )
+    help = HELP
 
     def __init__(self, session: Session, compute: Compute) -> None:
         self._numbers: tuple[Query, AnswerMap] | None = None
@@ -119,6 +100,8 @@ class SurgeryView(TracedView):
     # -- items ---------------------------------------------------------------------------------------------
 
     def build(self) -> QWidget:
+        self._fitted: tuple[int, ...] = ()  # the desk's shape that there is room for
+        self._barred: tuple[Any, ...] = ()  # what the bars show
         content = QWidget()
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
@@ -142,7 +125,6 @@ class SurgeryView(TracedView):
         for widget, share in ((self._upper, 0), (self._plot, 3), (self._time, 4)):
             column.addWidget(widget, share)
         self._column = column
-        self._fitted: tuple[int, ...] = ()
         self.restyle()
         self._arrange()
         return content
@@ -181,6 +163,7 @@ class SurgeryView(TracedView):
             menu.addAction(f"{row.name}{said}", partial(self._choose, row.ablation))
 
     def restyle(self) -> None:
+        self._barred = ()
         self._plot.restyle()
         self._time.restyle()
 
@@ -205,13 +188,13 @@ class SurgeryView(TracedView):
         return Query(answer_map, (*asked(self.tracing, selection), True))
 
     def refresh(self, selection: Selection) -> None:
-        """As every view; a tick shows at once and asks for its exact numbers, which a finger on the slider does not."""
+        """As every view; a tick shows at once, and its exact numbers do not wait until the selection rests."""
         self._show_ticks(selection)
         super().refresh(selection)
         if not self.on_show or selection.run is None or not selection.n_checkpoints:
             return
         if self._exact is not None and self._has_moved(selection):
-            self.compute.ask((self, "exact"), self._exact)
+            self.compute.ask((self, "exact"), self._exact, urgent=False)
         history = self.traced(answer_history, selection)
         if history != self._history_query:
             self._history_query = history
@@ -241,7 +224,7 @@ class SurgeryView(TracedView):
         query = Query(frequency_bars, (*args, False))
         if query != self._bars_query:
             self._bars_query, self._bars_exact = query, Query(frequency_bars, (*args, True))
-            self.compute.ask((self, "bars"), query)
+            self.compute.ask((self, "bars"), query, urgent=False)  # no picture of another view waits for them
 
     def _ask_exact(self) -> None:
         """The selection rests: the exact numbers, those of the bars too, and what takes longer."""
@@ -388,11 +371,15 @@ class SurgeryView(TracedView):
         if bars is None or self._bars_of[0] is not selection.run or bars.no_basis:
             self._plot.say("" if has_basis(selection.run.config) else "This task has no frequencies.")
             return
-        column = CLASSES.index(self.pairs)
+        column, part = CLASSES.index(self.pairs), selection.ablation.logit_frequencies
+        asked = self.pairs, self._level.currentText(), selection.frequency, part.of, self._plot.width()
+        state = (bars, len(self._carriers), theme.current().name, *asked)
+        if self._barred and self._barred[0] is bars and self._barred[1:] == state[1:]:
+            return
+        self._barred = state
         losses, whole, lines = losses_at(bars, column)
         if self._level.currentText() == NEURONS:
             losses = self._carrier_losses(bars, column)
-        part = selection.ablation.logit_frequencies
         self._plot.show_losses(losses, whole, lines, bars.keys, selection.frequency, part.of)
         self._plot.say(bars_legend(whole, *lines, PAIRS[self.pairs], self._plot.width()))
 
@@ -469,7 +456,7 @@ class SurgeryView(TracedView):
         table = self._table.sizeHint()
         own = self.width() - 2 * (SPACE + 4) - 12 - (table.width() + 2 * SPACE if beside else 0)
         desk = self._desk.wanted_height(own)
-        return min(max(desk, table.height()) if beside else desk + table.height() + SPACE, round(0.5 * high))
+        return min(max(desk, table.height()) if beside else desk + table.height() + 2 * SPACE, round(0.5 * high))
 
     def _rescale(self) -> None:
         if self._content is not None:
@@ -482,24 +469,14 @@ class SurgeryView(TracedView):
         if k is None or bars is None or k > len(bars.loss):
             self.read_out("")
             return
-        column = CLASSES.index(self.pairs)
-        loss, whole = float(bars.loss[k - 1, column]), float(bars.whole[column])
-        if self._level.currentText() == NEURONS:
-            n = bars.carried.get(k, 0)
-            there = self._carriers.get(k)
-            said = (
-                "no neuron carries it"
-                if not n
-                else "…"
-                if there is None
-                else f"loss {value_text(float(there[column]))}"
+        column, pairs = CLASSES.index(self.pairs), PAIRS[self.pairs]
+        if self._level.currentText() == LOGITS:
+            self.read_out(without_text(bars, k, column, pairs))
+        else:
+            found = self._carriers.get(k)
+            self.read_out(
+                carriers_text(bars.carried.get(k, 0), k, None if found is None else float(found[column]), pairs)
             )
-            self.read_out(f"k = {k} · its {n} neurons at their mean: {said} ({PAIRS[self.pairs]})")
-            return
-        self.read_out(
-            f"without k = {k}: loss {value_text(loss)} nats, {value_text(loss / max(whole, 1e-300))} times the whole "
-            f"model's ({PAIRS[self.pairs]})"
-        )
 
     def _time_pointed(self, at: tuple[float, float] | None) -> None:
         found = self._curves
@@ -507,36 +484,19 @@ class SurgeryView(TracedView):
             self.read_out("")
             return
         epoch = int(found.epochs[int(np.abs(found.epochs - at[0]).argmin())])
-        said = {name: SetPlot.value_at(found, name, epoch) for name in values_of(found)}
-        parts = [f"{name} {value_text(value)}" for name, value in _short(said).items() if value is not None]
+        said = {CURVES[name][0]: SetPlot.value_at(found, name, epoch) for name in values_of(found)}
+        parts = [f"{name} {value_text(value)}" for name, value in said.items() if value is not None]
         self.read_out(f"epoch {epoch_text(epoch)} · {' · '.join(parts)} nats")
 
     # -- taken elsewhere -----------------------------------------------------------------------------------
 
     def tables(self, answer: AnswerMap, selection: Selection) -> list[Table]:
-        scores, whole = self._scores(selection)[0] or answer.scores, self._whole_scores(selection)
-        there = [name for name in PAIRS if getattr(scores, name) is not None]
-        mine = [getattr(scores, name) for name in there]
-        theirs = [None if whole is None else getattr(whole, name) for name in there]
-        made = [Table("losses", {
-            "pairs": [PAIRS[name] for name in there], "count": [x.count for x in mine],
-            "loss (nats)": [x.loss for x in mine], "accuracy": [x.accuracy for x in mine],
-            "loss of the whole model (nats)": ["" if x is None else x.loss for x in theirs],
-            "accuracy of the whole model": ["" if x is None else x.accuracy for x in theirs],
-        })]  # fmt: skip
+        scores = self._scores(selection)[0] or answer.scores
+        made = [losses_table(scores, self._whole_scores(selection))]
         if self._bars is not None and len(self._bars.loss):
-            k = np.arange(1, len(self._bars.loss) + 1)
-            each = {f"loss without k, {PAIRS[n]} (nats)": self._bars.loss[:, i] for i, n in enumerate(CLASSES)}
-            made.append(Table("frequencies", {"k": k, **each}))
+            made.append(bars_table(self._bars))
         if self._curves is not None and self._curves.measured:
-            low, high = self._curves.band_without[0], self._curves.band_without[2]
-            made.append(Table("over training", {
-                "epoch (steps)": self._curves.epochs,
-                **{f"{name} (nats)": values for name, values in values_of(self._curves).items()},
-                "without a random one, 5 % (nats)": low, "without a random one, 95 % (nats)": high,
-                "only a random one, 5 % (nats)": self._curves.band_only[0],
-                "only a random one, 95 % (nats)": self._curves.band_only[2],
-            }))  # fmt: skip
+            made.append(curves_table(self._curves))
         return made
 
     def describe(self, answer: AnswerMap, selection: Selection) -> str:
@@ -553,12 +513,6 @@ class SurgeryView(TracedView):
             f"of {self._curves.n_random} random sets of the same size, 5 to 95 %." if self._curves is not None else "",
         ]  # fmt: skip
         return " ".join(part for part in parts if part)
-
-
-def _short(values: dict[str, float | None]) -> dict[str, float | None]:
-    names = {"whole": "whole", "without": "without it", "random_without": "without a random one", "only": "only it",
-             "random_only": "only a random one"}  # fmt: skip
-    return {names[name]: value for name, value in values.items()}
 
 
 def _choice(name: str, tip: str, items: tuple[str, ...], action: Any) -> QComboBox:

@@ -57,6 +57,8 @@ class BarsPlot(QWidget):
         self._names: list[Any] = []
         self._named: tuple[Any, ...] = ()
         self._limits: tuple[Any, ...] = ()
+        self._ticked: list[int] = []
+        self._painted: tuple[Any, list[QColor]] = (None, [])
         self.plot.scene().sigMouseClicked.connect(self._clicked)
         self.plot.scene().sigMouseMoved.connect(lambda at: self.pointed(self._frequency_at(at)))
         on_leave(self.plot, lambda: self.pointed(None))
@@ -77,7 +79,7 @@ class BarsPlot(QWidget):
         n = len(self._losses)
         k, base = np.arange(1, n + 1), _place(whole)
         heights = np.array([base if x != x else _place(x) for x in self._losses.tolist()])
-        self._bars.show_bars(k, heights, 0.8, [self._colour(int(f), keys, chosen) for f in k], base)
+        self._bars.show_bars(k, heights, 0.8, self._colours(n, keys, chosen), base)
         if (n,) != self._limits:
             self._limits = (n,)
             self.plot.setXRange(0.2, n + 0.8, padding=0)
@@ -89,7 +91,9 @@ class BarsPlot(QWidget):
         if chosen is not None:
             self._wash.setRegion((chosen - 0.5, chosen + 0.5))
         there = [f for f in ticked if f <= n]
-        self._ticks.setData(x=there, y=[_AXIS[0] + 0.35] * len(there))
+        if there != self._ticked:
+            self._ticked = there
+            self._ticks.setData(x=there, y=[_AXIS[0] + 0.35] * len(there))
         self._name_bars(heights, keys, chosen)
 
     def say(self, text: str) -> None:
@@ -115,6 +119,13 @@ class BarsPlot(QWidget):
                     item.setText(str(named[i]), color=self._colour(named[i], keys, chosen))
         for item, k, place in zip(self._names, named, places, strict=False):
             item.setPos(float(place), float(min(heights[k - 1], _AXIS[1] - 0.9)))
+
+    def _colours(self, n: int, keys: tuple[int, ...], chosen: int | None) -> list[QColor]:
+        """Of all bars; kept while nothing that decides them changes."""
+        of = n, keys, chosen, theme.current().name
+        if self._painted[0] != of:
+            self._painted = of, [self._colour(k, keys, chosen) for k in range(1, n + 1)]
+        return self._painted[1]
 
     def _colour(self, k: int, keys: tuple[int, ...], chosen: int | None) -> QColor:
         return QColor(theme.current().accent) if k == chosen and k not in keys else theme.frequency_colour(k, keys)

@@ -9,6 +9,7 @@ from PySide6.QtCore import QSignalBlocker, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QComboBox, QFrame, QGridLayout, QHBoxLayout, QScrollArea, QWidget
 
+from app import theme
 from app.session import Selection, Session
 from app.theme import SPACE
 from app.views.base import label
@@ -96,6 +97,7 @@ class Desk(QScrollArea):
             if row.field is not None:
                 row.field.entered.connect(partial(self._entered, row.spec))
         self._wide: bool | None = None
+        self._shown: tuple[Any, ...] = ()
         self.setWidget(self._sheet)
         self._arrange(True)
 
@@ -140,8 +142,10 @@ class Desk(QScrollArea):
     def show_state(self, selection: Selection, keys: tuple[int, ...], basis: bool) -> None:
         """What is ticked.  keys : key frequencies    basis : whether the task has frequencies"""
         run = selection.run
-        if run is None:
+        state = (run, selection.ablation, keys, selection.frequency, selection.neurons, theme.current().name)
+        if run is None or state == self._shown:
             return
+        self._shown = state
         config, ablation = run.config, selection.ablation
         for part, row in self.rows.items():
             spectral = part in ("polynomials", "neuron_frequencies", "logit_frequencies", "projection")

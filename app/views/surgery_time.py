@@ -33,6 +33,7 @@ CURVES = {
     "only": ("only it", "restricted", SOLID, 2.2),
     "random_only": ("only a random one", "restricted", DASHED, 1.2),
 }  # fmt: skip
+_UNLIMITED, _EMPTY = (1 << 24) - 1, 96  # pixels of height: a widget's own largest; with nothing to draw
 _MARKS = {"load_bearing_since": "excluded", "doubles_since": "text"}
 
 
@@ -135,6 +136,7 @@ class SetPlot(QWidget):
 
     def _draw(self, found: SetCurves | None, shown: tuple[str, ...]) -> None:
         there = found is not None and found.measured > 0
+        self.setMaximumHeight(_UNLIMITED if there else _EMPTY)
         appears = there and self.track.widget.isHidden()
         for widget, visible in ((self._nothing, not there), (self._legend_row, there), (self.track.widget, there)):
             if widget.isHidden() == visible:
