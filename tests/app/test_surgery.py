@@ -228,11 +228,12 @@ def test_that_numbers_of_a_picture_are_marked_until_they_are_exact(show: Show, q
     view.session.select(ablation=Ablation(heads=Units(((0, 0),))))
     settle(view, qtbot)
     view._numbers = None  # as before the exact numbers are here
-    view.redraw()
+    view._tell(view.session.selection)
     drawn = answer_map(run, view.session.selection.step, KEYS, view.session.selection.ablation).scores.test
     assert drawn is not None
     assert drawn.loss is not None
     assert said(view)["test", "loss"] == f"≈ {value_text(drawn.loss)}"
+    view.redraw()
     settle(view, qtbot)
     assert said(view) == expected(run, view.session.selection.step, view.session.selection.ablation)
 
