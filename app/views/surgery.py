@@ -30,7 +30,7 @@ from app.views.answers import STALE_MS, asked, has_basis, percent
 from app.views.base import TracedView, toggle
 from app.views.legend import value_text
 from app.views.sentence import Sentence, keys_text
-from app.views.surgery_bars import BarsPlot, bars_legend, losses_at
+from app.views.surgery_bars import BarsPlot, losses_at
 from app.views.surgery_desk import Desk
 from app.views.surgery_scores import PAIRS, ScoreTable
 from app.views.surgery_time import CURVES, SetPlot, since_text, values_of
@@ -369,7 +369,7 @@ class SurgeryView(TracedView):
         if self._content is None or self._plot.isHidden() or selection.run is None:
             return
         if bars is None or self._bars_of[0] is not selection.run or bars.no_basis:
-            self._plot.say("" if has_basis(selection.run.config) else "This task has no frequencies.")
+            self._plot.name_pairs("" if has_basis(selection.run.config) else "This task has no frequencies.")
             return
         column, part = CLASSES.index(self.pairs), selection.ablation.logit_frequencies
         asked = self.pairs, self._level.currentText(), selection.frequency, part.of, self._plot.width()
@@ -381,7 +381,7 @@ class SurgeryView(TracedView):
         if self._level.currentText() == NEURONS:
             losses = self._carrier_losses(bars, column)
         self._plot.show_losses(losses, whole, lines, bars.keys, selection.frequency, part.of)
-        self._plot.say(bars_legend(whole, *lines, PAIRS[self.pairs], self._plot.width()))
+        self._plot.name_pairs(f"{PAIRS[self.pairs]} pairs")
 
     def _carrier_losses(self, bars: FrequencyBars, column: int) -> Any:
         """At neurons: NaN where it is not known, or where no neuron carries the frequency."""

@@ -9,16 +9,21 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
-from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app import theme
 from app.views.base import label
-from app.views.legend import SMALL, value_text
+from app.views.legend import SMALL, Flow, LegendEntry, value_text
 from app.views.over_time import DASHED, SOLID
-from app.views.plots import Bars, dress, on_leave, pen, plot_widget
+from app.views.plots import Bands, Bars, dress, on_leave, pen, plot_widget
 from app.views.tracks import spread
 from engine.analysis.frequency_bars import FrequencyBars
 
+LINES = {
+    "whole": ("whole", "muted", SOLID, "The loss of the whole model, from which the bars begin"),
+    "without": ("without keys", "excluded", DASHED, "The loss without all key frequencies: L − P_K L"),
+    "only": ("only keys", "restricted", DASHED, "The loss of the key frequencies alone: P_K L + mean"),
+}  # fmt: skip
 LOWEST, HIGHEST = 1e-9, 1e3  # nats; beyond them nothing is drawn
 _AXIS = (-8.5, 2.6)  # of the logarithm
 _NAME = 19  # pixels of a number over a bar
@@ -35,22 +40,26 @@ class BarsPlot(QWidget):
         self.clicked: Callable[[int, bool], None] = lambda _k, _c: None
         self.pointed: Callable[[int | None], None] = lambda _: None
         self._losses = np.zeros(0)
-        self.legend = label("", "muted")
-        self.legend.setObjectName("surgery.bars.legend")
-        self.legend.setTextFormat(Qt.TextFormat.RichText)
-        self.legend.setStyleSheet(SMALL)
-        self.legend.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-        self.legend.setMinimumHeight(18)
+        self.legend: dict[str, LegendEntry] = {}
+        row, flow = QWidget(), Flow()
+        row.setLayout(flow)
+        for name in LINES:
+            self.legend[name] = entry = LegendEntry(f"surgery.bars.{name}")
+            entry.toggled.connect(lambda _=False: self._show_lines())
+            flow.addWidget(entry)
+        self.pairs = label("", "muted")
+        self.pairs.setObjectName("surgery.bars.pairs")
+        self.pairs.setStyleSheet(SMALL)
+        flow.addWidget(self.pairs)
         self.plot = plot_widget("loss without k", "frequency k")
         self.plot.setMouseEnabled(x=False, y=False)
         axis = self.plot.getPlotItem().getAxis("left")
         axis.setWidth(46)
         axis.enableAutoSIPrefix(False)
         axis.setLogMode(True)
-        self._bars, self._wash = Bars(), pg.LinearRegionItem(movable=False)
-        self._wash.setZValue(-10)
-        self._wash.setVisible(False)
-        self._lines = {name: pg.InfiniteLine(angle=0) for name in ("whole", "without", "only")}
+        self._bars, self._wash = Bars(), Bands(self.plot.getViewBox())
+        self._lines = {name: pg.InfiniteLine(angle=0) for name in LINES}
+        self._levels: dict[str, float] = {}
         self._ticks = pg.ScatterPlotItem(size=7, symbol="x")
         for item in (self._wash, self._bars, *self._lines.values(), self._ticks):
             self.plot.addItem(item, ignoreBounds=True)
@@ -65,7 +74,7 @@ class BarsPlot(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addWidget(self.legend)
+        column.addWidget(row)
         column.addWidget(self.plot, 1)
         self.plot.setMinimumSize(120, 80)
         self.restyle()
@@ -84,21 +93,34 @@ class BarsPlot(QWidget):
             self._limits = (n,)
             self.plot.setXRange(0.2, n + 0.8, padding=0)
             self.plot.setYRange(*_AXIS, padding=0)
-        for name, value in zip(self._lines, (whole, *lines), strict=True):
-            self._lines[name].setVisible(value == value)
-            self._lines[name].setValue(_place(value))
-        self._wash.setVisible(chosen is not None and chosen <= n)
-        if chosen is not None:
-            self._wash.setRegion((chosen - 0.5, chosen + 0.5))
+        self._levels = dict(zip(LINES, (whole, *lines), strict=True))
+        self._show_lines()
+        wash = QColor(theme.current().accent)
+        wash.setAlpha(50)
+        self._wash.show_stretches([] if chosen is None or chosen > n else [(chosen - 0.5, chosen + 0.5, wash)])
         there = [f for f in ticked if f <= n]
         if there != self._ticked:
             self._ticked = there
             self._ticks.setData(x=there, y=[_AXIS[0] + 0.35] * len(there))
         self._name_bars(heights, keys, chosen)
 
-    def say(self, text: str) -> None:
-        if self.legend.text() != text:
-            self.legend.setText(text)
+    def name_pairs(self, text: str) -> None:
+        """Whose losses they are."""
+        if self.pairs.text() != text:
+            self.pairs.setText(text)
+
+    def _show_lines(self) -> None:
+        """The whole model's loss, that without and that with only the keys; in the legend too."""
+        for name, value in self._levels.items():
+            there = value == value
+            self.legend[name].say(value_text(value) if there else "—")
+            line = self._lines[name]
+            line.setVisible(there and self.legend[name].isChecked())
+            line.setValue(_place(value))
+
+    def hasHeightForWidth(self) -> bool:
+        """Else the plot's own idea of its height would be taken for the least it needs."""
+        return False
 
     def _name_bars(self, heights: Any, keys: tuple[int, ...], chosen: int | None) -> None:
         """Numbers over the keys and the selected frequency, none on top of another."""
@@ -146,40 +168,17 @@ class BarsPlot(QWidget):
         look = theme.current()
         dress(self.plot)
         self._named = ()
-        wash = QColor(look.accent)
-        wash.setAlpha(50)
-        self._wash.setBrush(wash)
-        for line in self._wash.lines:
-            line.setPen(pen(look.accent))
-        for name, colour, style in (
-            ("whole", look.muted, SOLID), ("without", look.excluded, DASHED), ("only", look.restricted, DASHED),
-        ):  # fmt: skip
-            drawn = pen(colour, 1.4)
+        for name, (text, colour, style, tip) in LINES.items():
+            drawn = pen(QColor(getattr(look, colour)), 1.4)
             drawn.setStyle(style)
             self._lines[name].setPen(drawn)
+            self.legend[name].name_it(text, f"{tip}.\nClick to hide or show.", drawn)
         self._ticks.setPen(pen(look.accent, 2))
 
 
 def _place(loss: float) -> float:
     """On the axis."""
     return float(np.log10(min(max(loss, LOWEST), HIGHEST))) if loss == loss else _AXIS[0]
-
-
-def bars_legend(whole: float, without: float, only: float, pairs: str, room: int) -> str:
-    """What the lines are, in their colours.  room : pixels"""
-    look = theme.current()
-    parts = [
-        _sample(look.muted, "━", "whole model", whole),
-        _sample(look.excluded, "╍", "without the keys" if room >= 460 else "− keys", without),
-        _sample(look.restricted, "╍", "only the keys" if room >= 460 else "only keys", only),
-    ]
-    return "&nbsp;&nbsp; ".join([*parts, f"<font color='{look.muted}'>{pairs}</font>"])
-
-
-def _sample(colour: str, line: str, name: str, value: float) -> str:
-    said = value_text(value) if value == value else "—"
-    bold = f"<b><font color='{theme.current().text}'>{said}</font></b>"
-    return f"<font color='{colour}'>{line}</font>&nbsp;{name.replace(' ', '&nbsp;')}&nbsp;{bold}"
 
 
 def losses_at(bars: FrequencyBars, column: int) -> tuple[Any, float, tuple[float, float]]:

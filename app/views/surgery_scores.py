@@ -9,6 +9,7 @@ from app.theme import SPACE
 from app.views.answers import percent
 from app.views.base import label
 from app.views.legend import SMALL, value_text
+from app.views.still import QuietLabel
 from engine.analysis.pairs import Score
 from engine.analysis.solutions import ClassScores, class_counts
 from engine.config import Config
@@ -34,12 +35,14 @@ class ScoreTable(QWidget):
         self._over = [_small("what is left", "muted"), _small("whole model", "muted")]
         for column, head in ((1, self._over[0]), (3, self._over[1])):
             grid.addWidget(head, 0, column, 1, 2, Qt.AlignmentFlag.AlignRight)
-        self._cells: dict[tuple[str, str], QLabel] = {}
+        self._cells: dict[tuple[str, str], QuietLabel] = {}
         for row, (name, head) in enumerate(self._heads.items(), 1):
             head.setToolTip(_TIPS[name])
             grid.addWidget(head, row, 0)
             for column, of in enumerate(_COLUMNS, 1):
-                cell = _small("", "muted" if of.startswith("whole") else "")
+                cell = QuietLabel()
+                cell.setProperty("role", "muted" if of.startswith("whole") else "")
+                cell.setStyleSheet(SMALL)
                 cell.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
                 cell.setObjectName(f"surgery.{name}.{of}")
                 model = "the whole model" if of.startswith("whole") else "what is left of the model"
@@ -70,9 +73,7 @@ class ScoreTable(QWidget):
                 head.setVisible(visible)
             for of, text in self._texts(name, scores, exact, whole).items():
                 cell = self._cells[name, of]
-                if cell.text() != text:
-                    cell.setText(text)
-                    cell.setAccessibleDescription(text)
+                cell.setText(text)
                 shown = visible and (self._whole or not of.startswith("whole"))
                 if cell.isHidden() == shown:
                     cell.setVisible(shown)

@@ -270,8 +270,11 @@ def test_that_bars_are_losses_without_each_frequency_and_clicks_select_or_tick(
         assert view._plot._losses == pytest.approx(truth.loss[:, column], rel=1e-9)
         heights = np.log10(np.clip(truth.loss[:, column], 1e-9, 1e3))
         assert view._plot._bars.height == pytest.approx(heights, rel=1e-9)
-        assert value_text(float(truth.whole[column])) in view._plot.legend.text()
-        assert value_text(float(truth.only_keys[column])) in view._plot.legend.text()
+        lines = {"whole": truth.whole, "without": truth.without_keys, "only": truth.only_keys}
+        for line, losses in lines.items():
+            assert view._plot.legend[line].said == value_text(float(losses[column]))
+            assert view._plot._lines[line].value() == pytest.approx(np.log10(losses[column]), rel=1e-9)
+        assert view._plot.pairs.text() == f"{PAIRS[name]} pairs"
     plot = view._plot.plot
     at = plot.mapFromScene(plot.getViewBox().mapViewToScene(QPointF(4, 0)))
     qtbot.mouseMove(plot.viewport(), at)
