@@ -31,9 +31,11 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from PySide6.QtCore import QStandardPaths
 
+from app.ablation_words import cut_texts, mix_text
 from app.session import BRUSHES, Selection, Session
 from app.theme import RESOURCES
 from app.views.plots import epoch_text
+from engine.analysis.ablation import WHOLE, Ablation
 from engine.runfile import Run
 
 FORMAT, VERSION = "grokscope bookmarks", 1
@@ -107,7 +109,7 @@ def _words(name: str, value: Any, n_layers: int) -> list[str]:
     if name == "pinned_keys":
         return [f"keys {', '.join(map(str, value))}"]
     if name == "ablation":
-        return [f"g = {value.generalising:g}, m = {value.memorising:g}"]
+        return [*cut_texts(value, n_layers), *([mix_text(value, "g")] if value.is_mixed else [])]
     if name == "layout_epoch":
         return [f"layout of epoch {epoch_text(value)}"]
     return ["own thresholds" if name == "thresholds" else name.replace("_", " ")]
@@ -298,6 +300,10 @@ def _encoded(run_id: str, marks: Sequence[Bookmark]) -> str:
 
 
 def _plain_value(value: Any) -> Any:
+    """A brush for JSON; of an ablation the factors and what is taken away, so that older programs read most."""
+    if isinstance(value, Ablation):
+        whole = asdict(WHOLE)
+        return {k: v for k, v in asdict(value).items() if isinstance(v, float | int) or v != whole[k]}
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
 
 

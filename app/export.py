@@ -18,6 +18,7 @@ from PySide6.QtGui import QColor, QGuiApplication, QImage, QPainter, QRegion
 from PySide6.QtWidgets import QWidget
 
 from app import pages, svg, theme
+from app.ablation_words import ablation_sentence
 from engine.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -208,9 +209,7 @@ def caption(title: str, described: str, selection: Selection, when: str = "") ->
             parts.append("The run's weights are rounded to float16.")
     if selection.pinned_keys:
         parts.append(f"Key frequencies chosen by hand: {', '.join(map(str, selection.pinned_keys))}.")
-    if not selection.ablation.is_whole:
-        a = selection.ablation
-        parts.append(f"Generalising part × {a.generalising:g}, memorising part × {a.memorising:g}.")
+    parts.append(ablation_sentence(selection.ablation, 1 if run is None else run.config.n_layers))
     return " ".join(part for part in parts if part)
 
 

@@ -68,7 +68,7 @@ LAYOUTS = (
         Row((
             Column(("loss", Tabs(("spectrum", "race", "weights"))), (52, 48)),
             Column(("neurons", Tabs(("circles", "clock"))), (60, 40)),
-            Column(("neuron", Tabs(("logits", "attention", "answers", "solutions"))), (56, 44)),
+            Column(("neuron", Tabs(("logits", "attention", "answers", "solutions", "surgery"))), (56, 44)),
         ), (34, 34, 32)),
     ),
     Layout(
@@ -86,6 +86,14 @@ LAYOUTS = (
     Layout(
         "Paper", "The paper's figures on this run",
         Row((Column(("loss", "spectrum"), (55, 45)), "paper"), (34, 66)),
+    ),
+    Layout(
+        "What if", "Take parts of the model away, and see what is left and since when it matters",
+        Row((
+            "surgery",
+            Column(("loss", Tabs(("answers", "solutions"))), (44, 56)),
+            Column(("logits", "neurons"), (56, 44)),
+        ), (42, 30, 28)),
     ),
 )  # fmt: skip
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from engine.analysis.ablation import Ablation
+from engine.analysis.ablation import WHOLE, Ablation
 from engine.analysis.phases import Thresholds
 from engine.runfile import Run
 
@@ -17,8 +17,9 @@ NeuronId = tuple[int, int]  # (layer, index)
 HeadId = tuple[int, int]  # (layer, index)
 BRUSHES = ("frequency", "neurons", "head", "pair", "pinned_keys", "ablation", "thresholds", "layout_epoch")
 """What a person chose to look at, apart from the epoch: undone, redone and bookmarked."""
-WHOLE, THE_RULE = Ablation(), Thresholds()
+THE_RULE = Thresholds()
 _DRAGGED = frozenset({"step", "ablation", "thresholds"})  # what a finger changes many times in one gesture
+_TICKED = "cuts"  # of the ablation: every tick is a gesture of its own
 _ONE_GESTURE = 1.0  # seconds between two such changes at most
 _REMEMBERED = 200
 
@@ -29,7 +30,7 @@ class Selection:
     following : keep to the newest checkpoint while the run grows
     frequency, neurons, head, pair : brushes; the first neuron is the one on show; pair is (a, b)
     pinned_keys : key frequencies chosen by hand; None: the run's own (science 2.13)
-    ablation : what is turned down in the model on show
+    ablation : what is taken away from, or turned down in, the model on show
     thresholds : the rule of the phases
     layout_epoch : the checkpoint that fixes order, axes and colour limits; None: the last one
     trouble : why the run asked for is not on show; told where there is no other run
@@ -182,6 +183,8 @@ class Session(QObject):
         kinds = frozenset(name for name in (*BRUSHES, "step") if getattr(old, name) != getattr(new, name))
         if not kinds:
             return
+        if "ablation" in kinds and old.ablation.cuts != new.ablation.cuts:
+            kinds |= {_TICKED}
         now = self._clock()
         goes_on = kinds == self._last[1] and kinds <= _DRAGGED and now - self._last[0] <= _ONE_GESTURE
         if not goes_on:
@@ -216,4 +219,7 @@ def _clamped(s: Selection) -> Selection:
     keys = s.pinned_keys
     if keys is not None:
         keys = tuple(sorted({k for k in keys if 1 <= k <= config.p // 2})) or None
-    return replace(s, step=step, frequency=frequency, neurons=neurons, head=head, pair=pair, pinned_keys=keys)
+    ablation = s.ablation.within(config)
+    return replace(
+        s, step=step, frequency=frequency, neurons=neurons, head=head, pair=pair, pinned_keys=keys, ablation=ablation
+    )

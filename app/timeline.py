@@ -12,13 +12,15 @@ from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QSlider, QToolButton, QVBoxLayout
 
 from app import theme
+from app.ablation_words import ablation_text
 from app.compute import Answer, Compute, Query
-from app.session import WHOLE, Selection, Session
+from app.session import Selection, Session
 from app.theme import SPACE
 from app.tracing import Tracing
 from app.views.over_time import PHASES, Span, spans
 from app.views.plots import epoch_text
 from app.views.still import QuietLabel, Still, on_panel, stand_on_panel
+from engine.analysis.ablation import WHOLE, Ablation
 from engine.analysis.phases import Thresholds
 from engine.analysis.progress_curves import trace_phases
 from engine.analysis.series import known_until
@@ -32,6 +34,7 @@ SCALES = {
 }
 SPEEDS = (2, 5, 10, 20, 40, 80)
 _MARGIN = 10
+_ROOM = 44  # characters that the ablation may take
 _STRIP, _GROOVE, _HEIGHT = 13, 24.0, 50  # pixels: the phases on top, the middle of the groove, all of it
 FAR = 0.02  # of the run: neighbouring checkpoints that are further apart than this are marked
 
@@ -252,6 +255,7 @@ class Timeline(QFrame):
         self.session, self._is_waiting = session, is_waiting
         self._compute, self._tracing = compute, Tracing.of(session, compute)
         self._phases: Query | None = None
+        self._told: Ablation = WHOLE  # what the button says
         self.setObjectName("whole")
         self._began = (0.0, 0)  # when play began, and at which step
         self._timer = QTimer(self)
@@ -373,8 +377,8 @@ class Timeline(QFrame):
         self._ablated.setObjectName("timeline.ablated")
         self._ablated.setAccessibleName("Ablated model on show; press for the whole model")
         self._ablated.setToolTip(
-            "The model is shown with its generalising part times g and its memorising part times m in Answers, Logits\n"
-            "and Two solutions. All other views show the whole model. Click for the whole model everywhere."
+            "What is taken away or turned down in the model of Answers, Logits, Two solutions and Surgery.\n"
+            "All other views show the whole model. Click for the whole model everywhere."
         )
         self._ablated.setProperty("role", "alert")
         self._ablated.clicked.connect(lambda: self.session.select(ablation=WHOLE))
@@ -421,7 +425,10 @@ class Timeline(QFrame):
                 widget.setEnabled(enabled)
         self._follow.setChecked(s.following and enabled)
         self._ablated.setVisible(not s.ablation.is_whole)
-        self._ablated.setText(f"ablated: g {s.ablation.generalising:.2f}, m {s.ablation.memorising:.2f}  ×")
+        if s.ablation != self._told:
+            self._told = s.ablation
+            said = ablation_text(s.ablation, 1 if s.run is None else s.run.config.n_layers, _ROOM)
+            self._ablated.setText(f"ablated: {said.replace(' = ', ' ')}  ×")
         blocked = QSignalBlocker(self.slider)
         self.slider.setRange(0, max(0, s.n_checkpoints - 1))
         self.slider.setPageStep(max(1, s.n_checkpoints // 20))

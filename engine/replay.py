@@ -29,18 +29,22 @@ class Activations:
     logits   : (p², p), the `=` class dropped
     mlp_post : (n_layers, p², d_mlp)
     pattern  : (n_layers, p², n_heads, 3), attention from `=` to a, b, =
+    rows     : as in `Hidden`, where it was made on the way
     """
 
     logits: NDArray[np.floating]
     mlp_post: NDArray[np.floating]
     pattern: NDArray[np.floating]
+    rows: NDArray[np.floating] | None = None
 
 
 @dataclass(frozen=True)
 class Hidden:
-    """What is known before the last matrix products, float32, for drawing.
+    """What is known before the last matrix products.
 
-    mlp_post, pattern : as in `Activations`     rows : (p², width), what the logits follow from; None: they are known
+    mlp_post, pattern : as in `Activations`
+    rows : (p², width), what the logits follow from: the activations, padded to the columns of `stream_columns`, and
+        there the residual stream after attention, b_out included; None where the model has no structured pass
     """
 
     mlp_post: NDArray[np.floating]
@@ -79,7 +83,7 @@ def drawn(run: Run, step: int) -> Hidden:
             return _hidden[key]
         known = _cache.get((*key, False))
     if known is not None:
-        return Hidden(known.mlp_post, known.pattern, None)
+        return Hidden(known.mlp_post, known.pattern, known.rows)
     with _forward_lock:
         structured = _structured(run.config, False, _DRAWING_LANES)
         if structured is not None:
@@ -101,7 +105,7 @@ def _finish(run: Run, step: int, found: Hidden) -> Activations:
     with _forward_lock:
         structured = _structured(run.config, False, _DRAWING_LANES)
         assert structured is not None
-        return Activations(structured.logits(run.weights(step), found.rows), found.mlp_post, found.pattern)
+        return Activations(structured.logits(run.weights(step), found.rows), found.mlp_post, found.pattern, found.rows)
 
 
 def _keep(cache: OrderedDict[Any, Any], key: Any, found: Any) -> None:
@@ -128,6 +132,15 @@ def forget(run: Run) -> None:
             del _cache[key]
         for there in [there for there in _hidden if there[0] == run]:
             del _hidden[there]
+
+
+def forget_checkpoint(run: Run, step: int) -> None:
+    """Drop what is known of one checkpoint: of those that are passed by once, on the way over all."""
+    epoch = int(run.epochs[step])
+    with _lock:
+        for exact in (False, True):
+            _cache.pop((run, epoch, exact), None)
+        _hidden.pop((run, epoch), None)
 
 
 class Forward:
@@ -167,14 +180,11 @@ class Forward:
         self._load(weights)
         return np.ascontiguousarray(self._step.logits_of(self._step.hidden(pattern)[0])[:, : self._p])
 
-    def __call__(self, weights: Arrays, reuse: bool = False) -> Activations:
-        """reuse : in arrays that the next such call overwrites"""
+    def __call__(self, weights: Arrays) -> Activations:
+        """Everything, in arrays that the next call overwrites."""
         self._load(weights)
-        if reuse:
-            self._buffers = logits, post, pattern = self._step.forward(self._buffers)
-            return Activations(logits[:, : self._p], post[None], pattern[None])
-        logits, post, pattern = self._step.forward()
-        return Activations(np.ascontiguousarray(logits[:, : self._p]), post[None], pattern[None])
+        self._buffers = logits, post, pattern = self._step.forward(self._buffers)
+        return Activations(logits[:, : self._p], post[None], pattern[None])
 
 
 def attending(run: Run, step: int, pattern: NDArray[np.float64]) -> NDArray[np.floating]:
@@ -215,8 +225,26 @@ def _compute(run: Run, step: int) -> Activations:
     with _forward_lock:
         structured = _structured(run.config, True, analysis_cores())
         if structured is not None:
-            return structured(run.weights(step))
+            weights = run.weights(step)
+            found = structured.hidden(weights)
+            assert found.rows is not None
+            return Activations(structured.logits(weights, found.rows), found.mlp_post, found.pattern, found.rows)
     return _general(run, step, exact=True)
+
+
+def hidden_of(config: Config, weights: Arrays, exact: bool) -> Hidden | None:
+    """What other weights of a model's shape compute before the logits; None where it has no structured pass."""
+    with _forward_lock:
+        structured = _structured(config, exact, analysis_cores() if exact else _DRAWING_LANES)
+        return None if structured is None else structured.hidden(weights)
+
+
+def stream_columns(config: Config) -> slice:
+    """Where the residual stream stands in `Hidden.rows`."""
+    from engine.kernels import PAD  # what compiles them is imported where it is needed
+
+    start = config.d_mlp + -config.d_mlp % PAD
+    return slice(start, start + config.d_model)
 
 
 def _general(run: Run, step: int, exact: bool) -> Activations:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -187,7 +187,7 @@ class Traces:
             if keys:
                 done &= set(self._stored_epochs(f"excluded/{set_name(keys)}").tolist())
         wanted = [step for step, epoch in enumerate(self.run.epochs.tolist()) if epoch not in done]
-        return sorted(wanted, key=coarseness)
+        return coarse_to_fine(wanted)
 
     @property
     def provisional(self) -> bool:
@@ -209,7 +209,7 @@ class Traces:
         epoch, config = int(self.run.epochs[step]), self.run.config
         weights = self.run.weights(step)
         structured = self._forward
-        kept = structured(weights, reuse=True) if structured is not None else activations(self.run, step)
+        kept = structured(weights) if structured is not None else activations(self.run, step)
         with self._lock:
             known = epoch in self._stored_epochs("rows")
             has_keys = not keys or epoch in self._stored_epochs(f"excluded/{set_name(keys)}")
@@ -247,6 +247,24 @@ class Traces:
         with self._lock:
             self._file.flush()
             self._unflushed = 0
+
+    # -- what else is kept by checkpoint ------------------------------------------------------------------------
+
+    def keep(self, name: str, epoch: int, row: dict[str, Array]) -> None:
+        """Add a checkpoint's row to a table of that name. Of a bundled run it is kept in memory only."""
+        self._append(f"more/{name}", epoch, row)
+
+    def kept_epochs(self, name: str) -> NDArray[np.int64]:
+        """Epochs of the rows of a table, ascending."""
+        with self._lock:
+            return np.sort(self._stored_epochs(f"more/{name}"))
+
+    def kept_columns(self, name: str) -> dict[str, Array]:
+        """The columns of a table at `kept_epochs`; empty where there is none."""
+        with self._lock:
+            order = np.argsort(self._stored_epochs(f"more/{name}"), kind="stable")
+            group = self._file.get(f"more/{name}", {})
+            return {column: data[()][order] for column, data in group.items() if column != "epoch"}
 
     # -- what follows for a set of frequencies ---------------------------------------------------------------------
 
@@ -356,6 +374,11 @@ def _columns(keys: Collection[int], epochs: NDArray[np.int64], values: dict[str,
     return Columns(tuple(sorted(keys)), epochs, named("_loss"), named("_accuracy"))
 
 
+def coarse_to_fine(steps: Iterable[int]) -> list[int]:
+    """In an order of which every beginning covers the whole run evenly."""
+    return sorted(steps, key=coarseness)
+
+
 def _fresh(path: Path | None, run_id: str) -> h5py.File:
     if path is None:  # a name of its own: HDF5 takes equal names for one file
         name = f"traces in memory {uuid.uuid4()}"
@@ -369,7 +392,8 @@ def _fresh(path: Path | None, run_id: str) -> h5py.File:
 def _whole(file: h5py.File) -> bool:
     """Whether every column has as many rows as there are epochs: a writer killed between them leaves one short."""
     groups = [file[name] for name in ("rows",) if name in file]
-    groups += list(file["excluded"].values()) if "excluded" in file else []
+    for several in ("excluded", "more"):
+        groups += list(file[several].values()) if several in file else []
     return all(len({len(data) for data in group.values()}) <= 1 for group in groups)
 
 

@@ -13,9 +13,10 @@ from app.views.paper import PaperView
 from app.views.race import RaceView
 from app.views.solutions import SolutionsView
 from app.views.spectrum import SpectrumView
+from app.views.surgery import SurgeryView
 from app.views.weights import WeightsView
 
 VIEWS: list[type[View]] = [
     LossView, SpectrumView, RaceView, NeuronsView, NeuronView, AnswersView, LogitsView, AttentionView, WeightsView,
-    SolutionsView, CirclesView, ClockView, PaperView,
+    SolutionsView, SurgeryView, CirclesView, ClockView, PaperView,
 ]  # fmt: skip

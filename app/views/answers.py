@@ -14,6 +14,7 @@ from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent, QR
 from PySide6.QtWidgets import QAbstractButton, QComboBox, QWidget
 
 from app import theme
+from app.ablation_words import ablation_texts
 from app.compute import Answer, Compute, Query
 from app.export import Table
 from app.session import Selection, Session
@@ -23,6 +24,7 @@ from app.views.base import Help, TracedView, toggle
 from app.views.legend import value_text
 from app.views.maps import HOT, SEQUENTIAL, SIGNED, HeatMap, table_of
 from app.views.plots import epoch_text
+from engine.analysis.ablation import WHOLE
 from engine.analysis.characters import NoBasis, characters
 from engine.analysis.pairs import Score, pair_masks
 from engine.analysis.solutions import (
@@ -100,8 +102,9 @@ def unwrapped(config: Config, k: int) -> Ints:
 def asked(tracing: Tracing, selection: Selection) -> tuple[Any, ...]:
     """Run, step, keys and ablation that `answer_map` is asked with; what is whole does not depend on keys."""
     pinned = tracing.pinned if tracing.run is selection.run else None
-    keys = () if pinned is None or selection.ablation.is_whole else pinned.keys
-    return selection.run, selection.step, keys, selection.ablation
+    if selection.ablation.is_whole:
+        return selection.run, selection.step, (), WHOLE
+    return selection.run, selection.step, () if pinned is None else pinned.keys, selection.ablation
 
 
 class AnswersView(TracedView):
@@ -134,9 +137,9 @@ class AnswersView(TracedView):
         formula=(
             "Over p logits: answer = argmax<sub>c</sub> L(a, b, c); p = softmax(L)<sub>right</sub>; loss = −ln p; "
             "margin = L<sub>right</sub> − max<sub>c wrong</sub> L<sub>c</sub>. Graduation: the first measured "
-            "checkpoint's epoch from which on the pair is right at every later one. Where the two solutions are turned "
-            "up or down, L = mean + g·P<sub>K</sub>L + m·rest. Colours of the loss run from 10<sup>−8</sup> to "
-            "10<sup>2</sup> nats by its logarithm."
+            "checkpoint's epoch from which on the pair is right at every later one. L are the logits of the model as "
+            "it is ablated, in <i>Surgery</i> or by the faders of <i>Two solutions</i>. Colours of the loss run from "
+            "10<sup>−8</sup> to 10<sup>2</sup> nats by its logarithm."
         ),
         paper="Beyond the paper, which shows the means only (fig. 2 and 7); mirror pairs are not split there.",
     )
@@ -284,7 +287,7 @@ class AnswersView(TracedView):
         for i, entry in enumerate(self._legend.values()):
             if not entry.isChecked() and entry.hideable:
                 block[kind == i] = _HIDDEN
-        off = None if not isinstance(answer, AnswerMap) or answer.ablation.is_whole else cycle_mask(config)
+        off = cycle_mask(config) if isinstance(answer, AnswerMap) and answer.ablation.is_spectral else None
         if off is not None:
             block[~off] = _OFF
         block[kind < 0] = _NONE
@@ -350,14 +353,18 @@ class AnswersView(TracedView):
         if isinstance(answer, Graduation):
             return " · ".join([_graduated(answer), *more])
         if answer.ablation.is_whole:
-            asked = "" if selection.ablation.is_whole else ": no two solutions to turn down"
+            why = "nothing of the ablation applies" if selection.ablation.is_cut else "no two solutions to turn down"
+            asked = "" if selection.ablation.is_whole else f": {why}"
             return " · ".join([f"whole model{asked}", *more])
-        g, m = answer.ablation.generalising, answer.ablation.memorising
+        assert selection.run is not None
+        said = ablation_texts(answer.ablation, selection.run.config.n_layers)
+        if not (answer.ablation.is_mixed or answer.ablation.projection):
+            return " · ".join([*said, *more])
         pinned = self.tracing.pinned
         kind = "keys" if pinned is None or pinned.final else "candidates"
         of = f"{kind} {' '.join(map(str, answer.keys))}"
         when = f" of epoch {epoch_text(pinned.epoch)}" if pinned is not None and not pinned.by_hand else " by hand"
-        return " · ".join([f"g = {g:.2f}, m = {m:.2f}", of + when, *more])
+        return " · ".join([*said, of + when, *more])
 
     def _scores(self, answer: AnswerMap, selection: Selection) -> ClassScores | None:
         """Scores in float64 of what is on show, if they are known."""
@@ -373,7 +380,8 @@ class AnswersView(TracedView):
             return
         kind = kinds(selection.run.config)
         symmetric = bool((kind == 1).any() or (kind == 2).any())
-        on = None if isinstance(answer, Graduation) or answer.ablation.is_whole else cycle_mask(selection.run.config)
+        spectral = isinstance(answer, AnswerMap) and answer.ablation.is_spectral
+        on = cycle_mask(selection.run.config) if spectral else None
         scores = None if isinstance(answer, Graduation) else self._scores(answer, selection)
         if scores is None and not stale and isinstance(answer, AnswerMap) and self._has_moved(selection):
             if not self._stale.isActive():
@@ -426,7 +434,8 @@ class AnswersView(TracedView):
             return f"{where} → {right} ({name}), {since}"
         given, is_right = int(answer.answer[a, b]), bool(answer.right[a, b])
         on = cycle_mask(config)
-        apart = "" if answer.ablation.is_whole or on is None or on[a, b] else ", off the cycle: not ablated"
+        untouched = answer.ablation.is_spectral and on is not None and not on[a, b]
+        apart = ", off the cycle: not counted" if untouched else ""
         verdict = "right" if is_right else f"wrong, {right} is right"
         said = f"{where} → {given} ({verdict}, {name}{apart})"
         if self._numbers is None or self._numbers[0] != self.exact(selection):

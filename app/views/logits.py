@@ -12,6 +12,7 @@ from PySide6.QtGui import QColor, QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QComboBox, QVBoxLayout, QWidget
 
 from app import theme
+from app.ablation_words import ablation_texts
 from app.compute import Answer, Query
 from app.export import Table, matrix_table
 from app.numbers import epoch_text
@@ -34,6 +35,7 @@ from engine.analysis.logit_picture import (
     logit_picture,
 )
 from engine.analysis.progress_curves import Pinned
+from engine.analysis.solutions import applied
 
 ALL, SPECTRUM, COSINES = "all", "2-D spectrum", "cosines"
 _DECADES = 4  # of the logarithmic colours
@@ -59,7 +61,8 @@ class LogitsView(TracedView):
         see="The map: the logits of all pairs as functions of (a, b), taken apart into products of waves of a and of "
         "b; colour is the norm over the outputs c, by frequency or (option) by single cosine and sine. Bars: α<sub>k"
         "</sub>, how much of cos w<sub>k</sub>(a + b − c) is in the logits of this checkpoint; the curves are the same "
-        "over training. When a fader of <i>Two solutions</i> is moved, map and bars follow, the curves do not.",
+        "over training. When the model is ablated, in <i>Surgery</i> or by a fader of <i>Two solutions</i>, map and "
+        "bars follow, the curves do not.",
         look_for="After grokking a few bright cells on the diagonal, one for each key frequency: each wave of a meets "
         "the same wave of b, as a rotation by a + b must. On the mainline the five keys' cosines explain 96 % of "
         "the variance, and alone they do better than the model (4.1e-8 against 2.2e-7 over all pairs). Their α "
@@ -341,9 +344,9 @@ class LogitsView(TracedView):
     def _tell(self, selection: Selection) -> None:
         pinned, fit = self._pinned, None if self._numbers is None else self._numbers.fit
         text = keys_text(pinned, self._keys(self.answer))
-        if not selection.ablation.is_whole and pinned is not None and pinned.keys:
-            of = selection.ablation
-            text = f"ablated: g = {of.generalising:.2f}, m = {of.memorising:.2f} · {text}"
+        said = self._ablation_said(selection)
+        if said:
+            text = f"ablated: {' · '.join(said)} · {text}"
         self.set_subtitle(text)
         if pinned is None or not pinned.keys:
             self._sentence.say("", "")
@@ -358,6 +361,13 @@ class LogitsView(TracedView):
             "(all pairs)",
             f"The {whose}: {share} of the variance · loss {alone}",
         )
+
+    def _ablation_said(self, selection: Selection) -> list[str]:
+        """What is in effect, in words; empty: the whole model is on show."""
+        if selection.run is None or not self._ablated(selection):
+            return []
+        config, keys = selection.run.config, self._pinned.keys if self._pinned is not None else ()
+        return ablation_texts(applied(config, keys, selection.ablation), config.n_layers)
 
     def _keys(self, answer: LogitPicture | None) -> tuple[int, ...]:
         """The keys that are frequencies of the task's cycle."""
@@ -533,8 +543,8 @@ class LogitsView(TracedView):
             f"Logits at epoch {epoch_text(selection.epoch)}: norms over the outputs of their 2-D Fourier coefficients, "
             f"and coefficients α of cos w_k({pair}), over all pairs, at this checkpoint and over training.",
             f"Logarithms to the generator {answer.generator} of the units." if answer.generator is not None else "",
-            f"Ablated: logits = mean + {selection.ablation.generalising:g} P_K L + {selection.ablation.memorising:g} "
-            "rest, but for the curves over training." if not selection.ablation.is_whole else "",
+            f"Ablated, but for the curves over training: {'; '.join(self._ablation_said(selection))}."
+            if self._ablation_said(selection) else "",
             f"{keys_text(self._pinned, self._keys(answer)).capitalize()}.",
             f"{self._sentence.text().capitalize()}." if self._numbers is not None and self._sentence.text() else "",
         )  # fmt: skip

@@ -88,7 +88,7 @@ def relabel(plot: Any, side: str, text: str) -> None:
 
 
 class Bars(pg.GraphicsObject):  # type: ignore[misc]
-    """Bars from zero, each in its own colour: painted directly, those of one colour in one call."""
+    """Bars in colours of their own, painted directly, those of one colour in one call."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,17 +98,22 @@ class Bars(pg.GraphicsObject):  # type: ignore[misc]
         self._area = QRectF()
         self.x, self.height = np.zeros(0), np.zeros(0)
 
-    def show_bars(self, x: ArrayLike, height: ArrayLike, width: float, colours: Sequence[QColor]) -> None:
-        """x : (n,) middles    height : (n,)    colours : n; the same sequence again costs least"""
+    def show_bars(
+        self, x: ArrayLike, height: ArrayLike, width: float, colours: Sequence[QColor], base: float = 0.0
+    ) -> None:
+        """x : (n,) middles    height : (n,), where they end    base : where they begin
+
+        colours : n; the same sequence again costs least
+        """
         self.x, self.height = np.asarray(x, np.float64), np.asarray(height, np.float64)
         boxes = np.empty((len(self.x), 4))
-        boxes[:, 0], boxes[:, 1], boxes[:, 2], boxes[:, 3] = self.x - width / 2, 0, width, self.height
+        boxes[:, 0], boxes[:, 1], boxes[:, 2], boxes[:, 3] = self.x - width / 2, base, width, self.height - base
         if colours is not self._coloured:
             self._coloured, self._members = colours, _by_colour(colours)
         self._sets = [(colours[members[0]], boxes[members]) for members in self._members]
         area = QRectF()
         if len(boxes):
-            low, high = min(0.0, float(self.height.min())), max(0.0, float(self.height.max()))
+            low, high = min(base, float(self.height.min())), max(base, float(self.height.max()))
             area = QRectF(float(self.x.min()) - width / 2, low, float(np.ptp(self.x)) + width, high - low)
         if area != self._area:
             self.prepareGeometryChange()

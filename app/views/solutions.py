@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from PySide6.QtWidgets import (
 )
 
 from app import theme
+from app.ablation_words import cut_texts
 from app.compute import Answer, Compute, Query
 from app.export import Table
 from app.session import Selection, Session
@@ -286,7 +286,7 @@ class SolutionsView(TracedView):
     def _move(self, **factors: float) -> None:
         """A fader moves by hand. What it changes is told no faster than the numbers follow."""
         now = self._moved or self.session.selection.ablation
-        self._moved = replace(now, **factors)
+        self._moved = _turned(now, factors)
         self._show_ablation(self._moved)
         if not self.compute.busy:
             self._tell_moved()
@@ -302,9 +302,11 @@ class SolutionsView(TracedView):
         self.session.select(ablation=moved)
 
     def _choose(self, corner: Ablation) -> None:
+        """The factors of a mix; what is taken away besides stays."""
         self._moved = None
-        self._show_ablation(corner)
-        self.session.select(ablation=corner)
+        chosen = self.session.selection.ablation.with_factors_of(corner)
+        self._show_ablation(chosen)
+        self.session.select(ablation=chosen)
 
     def _typed(self, name: str) -> None:
         """A number by hand; what is none is put back."""
@@ -315,7 +317,7 @@ class SolutionsView(TracedView):
         if not 0 <= value <= TOP:
             self._show_ablation(self.session.selection.ablation)
         elif value != getattr(self.session.selection.ablation, name):
-            self._choose(replace(self.session.selection.ablation, **{name: value}))
+            self._choose(_turned(self.session.selection.ablation, {name: value}))
 
     def _show_ablation(self, ablation: Ablation) -> None:
         """Faders, fields, corners and the point in the map."""
@@ -325,7 +327,7 @@ class SolutionsView(TracedView):
             if not self._fields[name].hasFocus() or not self._fields[name].isModified():
                 self._fields[name].setText(_number(value))
         for name, (corner, _) in CORNERS.items():
-            self._corners[name].setChecked(corner == ablation)
+            self._corners[name].setChecked(_factors(corner) == _factors(ablation))
         self._landscape.point_at(ablation)
 
     # -- drawing -------------------------------------------------------------------------------------------
@@ -344,7 +346,7 @@ class SolutionsView(TracedView):
             self._show_ablation(selection.ablation)
         self._tell(selection)
         self._renew_map(selection)
-        self.set_subtitle(self._sentence(answer))
+        self.set_subtitle(" · ".join([*_cut_from(selection), self._sentence(answer)]))
 
     def _why_not(self, answer: TwoSolutions) -> str:
         if answer.no_basis:
@@ -439,7 +441,7 @@ class SolutionsView(TracedView):
                 self._stale.start()
             return
         self._stale.stop()
-        on_cycle = not selection.ablation.is_whole and selection.run is not None and _has_zero(selection)
+        on_cycle = selection.ablation.is_spectral and _has_zero(selection)
         self._heads["every"].setText("units" if on_cycle else "all")
         self._heads["every"].setToolTip("Pairs off the task's cycle have no part in a mix" if on_cycle else "All pairs")
         for name in SETS:
@@ -487,7 +489,7 @@ class SolutionsView(TracedView):
 
     def _renew_map(self, selection: Selection) -> None:
         """Begin again for another checkpoint, once the selection rests."""
-        of = (selection.run, selection.step, self._keys())
+        of = (selection.run, selection.step, self._keys(), selection.ablation.cuts)
         if of != self._landscape_of:
             self._landscape_of, self._row = of, None
             self._landscape.clear()
@@ -504,7 +506,8 @@ class SolutionsView(TracedView):
         if self.compute.busy or self._calm.isActive():
             self._calm.start()
             return
-        self._row = Query(landscape_row, (selection.run, selection.step, self._keys(), row))
+        cuts = selection.ablation.cuts
+        self._row = Query(landscape_row, (selection.run, selection.step, self._keys(), row, cuts))
         self.compute.ask((self, "landscape"), self._row, urgent=False)
 
     # -- places --------------------------------------------------------------------------------------------
@@ -590,6 +593,8 @@ class SolutionsView(TracedView):
             f"{self._sentence(answer)}."
         )
         scores = self._scores(selection)
+        if selection.ablation.is_cut:
+            text += f" What is taken away besides, not from the curves: {'; '.join(_cut_from(selection))}."
         if scores is not None and scores.test is not None and scores.test.loss is not None:
             text += (
                 f" At epoch {epoch_text(selection.epoch)} with (g, m) = ({_number(g)}, {_number(m)}) the test loss is "
@@ -618,6 +623,21 @@ def _number(value: float) -> str:
     """Two digits, or as many as it takes."""
     short = f"{value:.2f}"
     return short if float(short) == value else f"{value:.6g}"
+
+
+def _factors(ablation: Ablation) -> tuple[float, float]:
+    return ablation.generalising, ablation.memorising
+
+
+def _turned(ablation: Ablation, factors: dict[str, float]) -> Ablation:
+    """The same with some factors changed."""
+    g, m = _factors(ablation)
+    return ablation.mixed(factors.get("generalising", g), factors.get("memorising", m))
+
+
+def _cut_from(selection: Selection) -> list[str]:
+    """What is taken away besides, in words."""
+    return cut_texts(selection.ablation, 1 if selection.run is None else selection.run.config.n_layers)
 
 
 def _pair(ablation: Ablation) -> str:

@@ -127,8 +127,7 @@ def losses_without(logits: Floats, sums: Ints, answers: Ints, tables: Floats) ->
     if max(over.max(initial=0), minus.max(initial=0)) > _SAFE:  # slow, but nothing overflows
         return np.stack([np.logaddexp(0.0, np.logaddexp.reduce(over + more, axis=2)) for more in minus])
     wrong = np.exp(over).transpose(1, 0, 2) @ np.exp(minus).transpose(1, 2, 0)  # (s, i, m)
-    with np.errstate(divide="ignore"):
-        return np.asarray(np.logaddexp(0.0, np.log(wrong)).transpose(2, 1, 0))
+    return np.asarray(np.log1p(wrong).transpose(2, 1, 0))
 
 
 def cosine_kernel(table: Floats, weights: NDArray[Any] | None = None) -> Floats:

@@ -8,25 +8,29 @@ the mean over those pairs, the keys' part, which depends on the answer s = i ± 
 orthogonal. Mixed logits are mean + g · P_K L + m · rest: (g, m) = (1, 1) is the model, (1, 0) has the restricted loss
 and (0, 1) the excluded loss of the keys (paper, sec. 5.1). Pairs off the cycle (a zero in a · b, a / b) have no part in
 P_K: their logits stay the model's own, and scores of a mix leave them out.
+
+Where parts of the model are taken away besides (`engine.analysis.ablation`), L is what is left of the logits: the two
+solutions are the last step.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.analysis.ablation import Ablation
+from engine.analysis.ablation import WHOLE, Ablation, Frequencies
 from engine.analysis.characters import Characters, NoBasis, characters
 from engine.analysis.curves import Curve
 from engine.analysis.measures import key_part, pair_sets, sum_table
 from engine.analysis.pairs import PairAnswers, PairMasks, Score, graduation, pair_masks, score
 from engine.analysis.phases import Phases, Thresholds
 from engine.analysis.progress_curves import Pinned, trace_phases
+from engine.analysis.surgery import cut_logits
 from engine.config import Config
 from engine.replay import activations
 from engine.runfile import Run
@@ -61,9 +65,9 @@ class Pieces:
 
 
 @lru_cache(maxsize=4)
-def pieces(run: Run, step: int, keys: tuple[int, ...], exact: bool = True) -> Pieces:
-    """The parts of the logits.  exact : float64, else float32. Raises `NoBasis`."""
-    return pieces_of(activations(run, step, exact).logits, characters(run.config), keys)
+def pieces(run: Run, step: int, keys: tuple[int, ...], exact: bool = True, cuts: Ablation = WHOLE) -> Pieces:
+    """The parts of the logits.  exact : float64, else float32    cuts : what is taken away before. Raises `NoBasis`."""
+    return pieces_of(cut_logits(run, step, keys, cuts, exact), characters(run.config), keys)
 
 
 def pieces_of(logits: Values, basis: Characters, keys: tuple[int, ...]) -> Pieces:
@@ -98,7 +102,7 @@ def _mixed_blocks(x: Pieces, ablation: Ablation) -> Blocks:
         yield off, x.whole[off]
 
 
-def _whole_blocks(logits: Values) -> Blocks:
+def whole_blocks(logits: Values) -> Blocks:
     """Copies of the rows in parts that stay in cache."""
     scratch = np.empty((min(_ROWS, len(logits)), logits.shape[1]), logits.dtype)
     for start in range(0, len(logits), _ROWS):
@@ -108,30 +112,46 @@ def _whole_blocks(logits: Values) -> Blocks:
 
 
 def applied(config: Config, keys: tuple[int, ...], ablation: Ablation) -> Ablation:
-    """The ablation, or none of it where there are no two solutions: no key frequency, no basis."""
+    """What of the ablation is in effect.
+
+    Without a basis nothing that is told by frequencies; without a key no two solutions, and no projection.
+    """
+    if ablation.is_whole:
+        return WHOLE
     try:
         characters(config)
     except NoBasis:
-        return Ablation()
-    return ablation if keys else Ablation()
+        ablation, keys = replace(ablation, **_WITHOUT_BASIS), ()
+    if not keys:
+        ablation = replace(ablation.cuts, projection="")
+    return WHOLE if ablation.is_whole else ablation
+
+
+_WITHOUT_BASIS: dict[str, Any] = {
+    "polynomials": "", "neuron_frequencies": WHOLE.neuron_frequencies, "logit_frequencies": Frequencies(),
+}  # fmt: skip
 
 
 def ablated_logits(
     run: Run, step: int, keys: tuple[int, ...], ablation: Ablation, exact: bool = False
 ) -> NDArray[np.floating]:
-    """The logits of a checkpoint with both solutions turned up or down. Read-only; the last few are kept.
+    """The logits of a checkpoint without what is ablated. Read-only; the last few are kept.
 
-    exact : float64, for printed numbers; else float32     ->  (p², p), lexicographic pairs
+    keys : K of the two solutions and of the projection     exact : float64, for printed numbers; else float32
+    ->  (p², p), lexicographic pairs
 
-    Off the task's cycle they are the model's own. Where there is no basis or no key they are, too (`applied`).
+    Of what is told by frequencies the pairs off the task's cycle keep the model's own. `applied` tells what of it is
+    in effect.
     """
     used = applied(run.config, keys, ablation)
-    return activations(run, step, exact).logits if used.is_whole else _ablated(run, step, keys, used, exact)
+    if not used.is_mixed:
+        return cut_logits(run, step, keys, used, exact)
+    return _ablated(run, step, keys, used, exact)
 
 
 @lru_cache(maxsize=4)
 def _ablated(run: Run, step: int, keys: tuple[int, ...], ablation: Ablation, exact: bool) -> NDArray[np.floating]:
-    found = mixed(pieces(run, step, keys, exact), ablation)
+    found = mixed(pieces(run, step, keys, exact, ablation.cuts), ablation)
     found.flags.writeable = False
     return found
 
@@ -170,13 +190,13 @@ class ClassScores:
 
 @dataclass(frozen=True, eq=False)
 class AnswerMap:
-    """What a model with its solutions turned up or down answers to every pair; (p, p), row a, column b.
+    """What an ablated model answers to every pair; (p, p), row a, column b.
 
     ablation, keys : in effect (`applied`)
     answer : residue with the largest logit, −1 where the task has no such pair     right : it is the correct one
     probability : of the correct answer     confidence : softmax probability of the given answer
     loss : −ln of `probability`, nats     margin : correct logit − best wrong one
-    scores : of every class, off the cycle left out where something is ablated; None in float32
+    scores : of every class, in the logits' precision; where the ablation `is_spectral` without pairs off the cycle
     margin_limit : the largest |margin| at the checkpoint that fixes limits; 0 where it was not asked for
     """
 
@@ -187,7 +207,7 @@ class AnswerMap:
     confidence: Values
     loss: Values
     margin: Values
-    scores: ClassScores | None
+    scores: ClassScores
     margin_limit: float
 
     @property
@@ -198,25 +218,24 @@ class AnswerMap:
 def answer_map(
     run: Run, step: int, keys: tuple[int, ...], ablation: Ablation, exact: bool = False, layout_step: int | None = None
 ) -> AnswerMap:
-    """Every pair's answer at a checkpoint.  exact : float64, with scores; layout_step : for the limit of margins"""
+    """Every pair's answer at a checkpoint.  exact : float64, else float32; layout_step : for the limit of margins"""
     used = applied(run.config, keys, ablation)
-    whole = used.is_whole
     found = read(
-        _whole_blocks(activations(run, step, exact).logits)
-        if whole
-        else _mixed_blocks(pieces(run, step, keys, exact), used),
+        _mixed_blocks(pieces(run, step, keys, exact, used.cuts), used)
+        if used.is_mixed
+        else whole_blocks(cut_logits(run, step, keys, used, exact)),
         pair_masks(run.config),
     )
     dtype = np.float64 if exact else np.float32
     return AnswerMap(
         ablation=used,
-        keys=() if whole else keys,
+        keys=() if used.is_whole else keys,
         answer=found.answer.astype(np.int16),
         right=found.right,
         confidence=found.confidence.astype(dtype),
         loss=found.loss.astype(dtype),
         margin=found.margin.astype(dtype),
-        scores=class_scores(found, None if whole else cycle_mask(run.config)) if exact else None,
+        scores=class_scores(found, cycle_mask(run.config) if used.is_spectral else None),
         margin_limit=0.0 if layout_step is None else margin_limit(run, layout_step),
     )
 
@@ -224,7 +243,7 @@ def answer_map(
 @lru_cache(maxsize=16)
 def margin_limit(run: Run, step: int) -> float:
     """The largest |margin| of any pair at a checkpoint."""
-    found = read(_whole_blocks(activations(run, step, exact=False).logits), pair_masks(run.config))
+    found = read(whole_blocks(activations(run, step, exact=False).logits), pair_masks(run.config))
     return float(np.nanmax(np.abs(found.margin)))
 
 
@@ -446,12 +465,13 @@ def _curve(epochs: Ints, values: Floats, last: int) -> Curve | None:
 # -- the test loss over both factors ---------------------------------------------------------------------------
 
 
-def landscape_row(run: Run, step: int, keys: tuple[int, ...], row: int) -> Floats:
+def landscape_row(run: Run, step: int, keys: tuple[int, ...], row: int, cuts: Ablation = WHOLE) -> Floats:
     """Test loss (nats, float32) at m = GRID[row] and every g of `GRID`, on the cycle's test pairs.  -> (13,)
 
+    cuts : what is taken away before
     NaN where the run has no test pairs. One row at a time, so that nobody waits for it. Raises `NoBasis`.
     """
-    x, own, s, labels = _tested(run, step, keys)
+    x, own, s, labels = _tested(run, step, keys, cuts)
     if not len(s):
         return np.full(len(GRID), np.nan)
     m = GRID[row]
@@ -461,9 +481,9 @@ def landscape_row(run: Run, step: int, keys: tuple[int, ...], row: int) -> Float
 
 
 @lru_cache(maxsize=2)
-def _tested(run: Run, step: int, keys: tuple[int, ...]) -> tuple[Pieces, Values, Ints, Ints]:
+def _tested(run: Run, step: int, keys: tuple[int, ...], cuts: Ablation) -> tuple[Pieces, Values, Ints, Ints]:
     """The parts, and of the cycle's test pairs: logits, place of the answer, answer."""
-    x, sets = pieces(run, step, keys, exact=False), pair_sets(run.config)
+    x, sets = pieces(run, step, keys, False, cuts), pair_sets(run.config)
     place = np.full(run.config.p**2, -1)
     place[x.basis.rows] = x.basis.sums.reshape(-1)
     rows = sets.test[place[sets.test] >= 0]

@@ -47,31 +47,61 @@ def basis_or_residues(config: Config) -> tuple[Characters, str]:
         return Characters(p, p, 1, np.arange(p), None, np.arange(p * p)), str(error)
 
 
-@lru_cache(maxsize=64)
-def layer_waves(run: Run, step: int, layer: int = -1, exact: bool = True) -> Waves:
-    """The waves of a layer's neurons. Without a basis: in the residues as they stand.
+@dataclass(frozen=True, eq=False)
+class LineSums:
+    """Sums of functions of (i, j) over the pairs of the cycle that share i, j, i + j or i − j, less each one's `first`.
 
-    exact : float64; else float32, for drawing
+    sums : (4, n, d), by i, by j, by i + j, by i − j      squares : (d,), over all pairs, less `first`
+    first : (d,), the functions at the first pair of the cycle
     """
-    values = activations(run, step) if exact else drawn(run, step)
-    return waves(values.mlp_post[layer], basis_or_residues(run.config)[0])
+
+    sums: NDArray[np.floating]
+    squares: Floats
+    first: Floats
+
+    @property
+    def mean(self) -> Floats:
+        """Over all pairs of the cycle.  (d,)"""
+        n = self.sums.shape[1]
+        return np.asarray(self.first + self.sums[0].sum(axis=0, dtype=np.float64) / n**2)
 
 
-def waves(values: NDArray[np.floating], basis: Characters) -> Waves:
-    """The waves of given functions of (a, b).  values : (p², d)"""
+def sums_over_lines(values: NDArray[np.floating], basis: Characters) -> LineSums:
+    """values : (p², d)"""
     n, d = basis.n, values.shape[1]
     sums = np.empty((4, n, d), values.dtype)
     squares = np.empty(d)
     line_sums(*in_rows(values), d, basis.p, basis.elements, sums[0], sums[1], sums[2], sums[3], squares)
-    return _best(sums, squares, values[basis.rows[0]].astype(np.float64), basis.sign)
+    return LineSums(sums, squares, values[basis.rows[0]].astype(np.float64))
 
 
-def _best(sums: NDArray[np.floating], squares: Floats, first: Floats, sign: int) -> Waves:
-    """sums : (4, n, d), squares : (d,), both of the values less `first` (d,)"""
+@lru_cache(maxsize=16)
+def layer_sums(run: Run, step: int, layer: int = -1, exact: bool = True) -> LineSums:
+    """Of a layer's neurons. Without a basis: in the residues as they stand.
+
+    exact : float64; else float32, for drawing
+    """
+    values = activations(run, step) if exact else drawn(run, step)
+    return sums_over_lines(values.mlp_post[layer], basis_or_residues(run.config)[0])
+
+
+@lru_cache(maxsize=64)
+def layer_waves(run: Run, step: int, layer: int = -1, exact: bool = True) -> Waves:
+    """The waves of a layer's neurons, as `layer_sums`."""
+    return _best(layer_sums(run, step, layer, exact), basis_or_residues(run.config)[0].sign)
+
+
+def waves(values: NDArray[np.floating], basis: Characters) -> Waves:
+    """The waves of given functions of (a, b).  values : (p², d)"""
+    return _best(sums_over_lines(values, basis), basis.sign)
+
+
+def _best(found: LineSums, sign: int) -> Waves:
+    sums, first = found.sums, found.first
     _, n, d = sums.shape
     pairs = n * n
     apart = sums[0].sum(axis=0, dtype=np.float64) / pairs  # mean less first
-    total = np.maximum(squares - pairs * apart**2, 0.0)
+    total = np.maximum(found.squares - pairs * apart**2, 0.0)
     if n < 2:
         return Waves(np.zeros(d, np.int64), np.zeros(d), np.full(d, np.nan))
     turned = _transformed(sums)  # (4, n - 1, d), cos 1, sin 1, cos 2, …

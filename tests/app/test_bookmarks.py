@@ -17,11 +17,11 @@ from pytestqt.qtbot import QtBot
 from app import bookmarks as places
 from app import theme
 from app.bookmark_list import Card, MarkList
-from app.bookmarks import Bookmark, BookmarkError, Bookmarks
+from app.bookmarks import Bookmark, BookmarkError, Bookmarks, chips
 from app.bookmarks_panel import BookmarksPanel
 from app.note_editor import MOST_LINES, NoteEditor, shown_lines
 from app.session import BRUSHES, Selection, Session
-from engine.analysis.ablation import Ablation
+from engine.analysis.ablation import BLOCK, CLEAR, MLP, ONTO, Ablation, Frequencies, Units
 from engine.analysis.phases import Thresholds
 from engine.runfile import Run
 
@@ -84,6 +84,27 @@ def test_that_the_file_is_what_its_description_says(own: Run, mark: Bookmark) ->
     assert entry["brushes"]["head"] == [0, 1]
     assert entry["brushes"]["ablation"] == {"generalising": 0.5, "memorising": 0.0}
     assert set(entry["brushes"]) == set(BRUSHES)
+
+
+def test_that_everything_taken_away_survives_the_file_and_older_ones_can_be_read(own: Run, mark: Bookmark) -> None:
+    cut = Ablation(
+        0.5, 1.0, heads=Units(((0, 1),), mean=True), skips=Units(((0, MLP),)), neurons=Units(((0, 3),), keep=True),
+        polynomials=CLEAR, neuron_frequencies=Frequencies((2, 4), what=BLOCK), projection=ONTO,
+        logit_frequencies=Frequencies((1,), keep=True, mean=False),
+    )  # fmt: skip
+    brushes = {**BRUSHED, "ablation": cut}
+    made = replace(mark, brushes=tuple(brushes[name] for name in BRUSHES))
+    Bookmarks(own).add(made)
+    assert list(Bookmarks(own)) == [made]
+
+    assert "head 1 at mean" in chips(made, 1)
+    whole = json.loads(file_of(own).read_text(encoding="utf-8"))
+    whole["bookmarks"][0]["brushes"]["ablation"] = {"generalising": 0.25, "memorising": 1.0}  # before there was more
+    file_of(own).write_text(json.dumps(whole), encoding="utf-8")
+    assert Bookmarks(own)[0].selected["ablation"] == Ablation(0.25, 1.0)
+    whole["bookmarks"][0]["brushes"]["ablation"] = {"polynomials": "some"}
+    file_of(own).write_text(json.dumps(whole), encoding="utf-8")
+    assert Bookmarks(own).trouble.startswith("mine.bookmarks.json is damaged")
 
 
 def test_that_a_brush_the_file_does_not_name_is_at_its_default(own: Run, mark: Bookmark) -> None:

@@ -32,7 +32,7 @@ from app.export import (
 from app.main_window import MainWindow
 from app.session import Selection
 from app.svg import FALLBACK_FONTS
-from engine.analysis.ablation import Ablation
+from engine.analysis.ablation import Ablation, Units
 from engine.runfile import Run
 
 Settle = Callable[[MainWindow], None]
@@ -433,6 +433,8 @@ def test_that_a_caption_says_of_which_run_epoch_and_keys(run: Run) -> None:
         assert part in text
     assert "×" not in text
     assert "memorising part × 0." in caption("S", "", Selection(run=run, n_checkpoints=3, ablation=Ablation(1, 0)))
+    cut = Ablation(heads=Units(((0, 1),)))
+    assert "Ablated: head 1 at 0." in caption("S", "", Selection(run=run, n_checkpoints=3, ablation=cut))
 
 
 def test_that_a_caption_without_a_run_is_the_views_own() -> None:

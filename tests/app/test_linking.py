@@ -7,16 +7,18 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QSpinBox, QWidget
+from PySide6.QtWidgets import QLabel, QSpinBox, QWidget
 from pytestqt.qtbot import QtBot
 
 from app.main_window import MainWindow
 from app.views.base import View
+from app.views.legend import value_text
 from app.views.maps import HeatMap
 from app.views.tiles import TileWall
-from engine.analysis.ablation import Ablation
+from engine.analysis.ablation import Ablation, Frequencies, Units
 from engine.analysis.attention import attention_fourier
 from engine.analysis.embedding import spectrum
+from engine.analysis.logit_picture import logit_picture
 from engine.analysis.neuron import neuron_report
 from engine.analysis.solutions import answer_map
 from engine.runfile import Run
@@ -162,6 +164,44 @@ def test_that_a_fader_moves_answers_losses_and_logits(
     assert "m = 0" in the(shown, "answers")._resting
     assert "m = 0" in the(shown, "logits")._resting
     shown.session.undo()
+    settle(shown)
+    assert np.array_equal(the(shown, "answers").answer.answer, before)
+
+
+def test_that_a_tick_in_surgery_reaches_every_view_that_shows_logits(
+    shown: MainWindow, qtbot: QtBot, settle: Settle, run: Run
+) -> None:
+    surgery = the(shown, "surgery")
+    before = the(shown, "answers").answer.answer.copy()
+    chips = surgery._desk.rows["heads"].chips
+    qtbot.mouseClick(chips.chip((0, 1)), LEFT)
+    qtbot.mouseClick(surgery._desk.rows["logit_frequencies"].chips.chip(2), LEFT)
+    cut = Ablation(heads=Units(((0, 1),)), logit_frequencies=Frequencies((2,)))
+    assert shown.session.selection.ablation == cut
+    settle(shown)
+    truth = answer_map_of(run, shown, cut)
+    assert np.array_equal(the(shown, "answers").answer.answer, truth.answer)
+    said = "head 1 at 0 · k = 2 out of logits"
+    assert the(shown, "answers")._resting == said
+    assert the(shown, "logits")._resting.startswith(f"ablated: {said}")
+    assert the(shown, "solutions")._resting.startswith(said)
+    assert shown.timeline._ablated.text() == "ablated: head 1 at 0 · k 2 out of logits  ×"
+    step = shown.session.selection.step
+    picture = logit_picture(run, step, run.n_checkpoints - 1, KEYS, cut)
+    assert np.array_equal(the(shown, "logits").answer.norm, picture.norm)
+    fader = next(w for w in shown.findChildren(QWidget) if w.objectName() == "solutions.memorising")
+    QTest.keyClick(fader, Qt.Key.Key_Home)
+    qtbot.waitUntil(lambda: shown.session.selection.ablation == cut.mixed(1.0, 0.0))
+    settle(shown)
+    truth = answer_map_of(run, shown, cut.mixed(1.0, 0.0))
+    assert np.array_equal(the(shown, "answers").answer.answer, truth.answer)
+    label = shown.findChild(QLabel, "solutions.test.loss")
+    assert label is not None
+    assert truth.scores.test is not None
+    assert label.text() == value_text(truth.scores.test.loss)
+    for expected in (cut, Ablation(heads=Units(((0, 1),))), Ablation()):
+        shown.session.undo()
+        assert shown.session.selection.ablation == expected
     settle(shown)
     assert np.array_equal(the(shown, "answers").answer.answer, before)
 

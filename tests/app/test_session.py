@@ -5,6 +5,7 @@ from dataclasses import replace
 from pytestqt.qtbot import QtBot
 
 from app.session import Selection, Session
+from engine.analysis.ablation import MLP, WHOLE, Ablation, Frequencies, Units
 from engine.runfile import Run
 
 
@@ -91,6 +92,37 @@ def test_that_undo_goes_back_gesture_by_gesture_and_redo_forward(run: Run) -> No
     session.redo()
     assert (session.selection.step, session.selection.pair, session.selection.frequency) == (3, (3, 4), 2)
     assert not session.can_redo
+
+
+def test_that_every_tick_is_undone_by_itself_and_a_drag_of_a_fader_as_a_whole(run: Run) -> None:
+    session = Session(clock=lambda: 0.0)  # all within one moment
+    session.show_run(run)
+    ticks = [Ablation(heads=Units(((0, 0),))), Ablation(heads=Units(((0, 0), (0, 1))))]
+    for ablation in ticks:
+        session.select(ablation=ablation)
+    for factor in (0.9, 0.6, 0.2):  # one drag, over what is ticked
+        session.select(ablation=ticks[-1].mixed(factor, 1.0))
+    last = replace(ticks[-1].mixed(0.2, 1.0), logit_frequencies=Frequencies((2,)))
+    session.select(ablation=last)
+    found = []
+    while session.can_undo:
+        session.undo()
+        found.append(session.selection.ablation)
+    assert found == [ticks[-1].mixed(0.2, 1.0), ticks[-1], ticks[0], WHOLE]
+    for _ in range(4):
+        session.redo()
+    assert session.selection.ablation == last
+
+
+def test_that_what_a_model_does_not_have_cannot_be_taken_away(run: Run) -> None:
+    session = Session()
+    session.show_run(run)
+    session.select(
+        ablation=Ablation(heads=Units(((0, 1), (0, 9), (2, 0))), skips=Units(((5, MLP),)),
+                          logit_frequencies=Frequencies((3, 99)))
+    )  # fmt: skip
+    found = session.selection.ablation
+    assert (found.heads.of, found.skips.of, found.logit_frequencies.of) == (((0, 1),), (), (3,))
 
 
 def test_that_a_new_gesture_ends_redoing_and_another_run_ends_undoing(run: Run) -> None:

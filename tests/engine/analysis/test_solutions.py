@@ -214,7 +214,9 @@ def test_that_the_map_of_the_whole_model_is_every_pairs_answer(random_run: Calla
             assert one.loss == pytest.approx(other.loss, rel=1e-12)
     drawn = answer_map(run, 0, (), Ablation(), layout_step=0)
     assert drawn.loss.dtype == np.float32
-    assert drawn.scores is None
+    assert drawn.scores.every is not None
+    assert expected.every is not None
+    assert drawn.scores.every.loss == pytest.approx(expected.every.loss, rel=1e-4)
     assert drawn.loss == pytest.approx(truth.loss, rel=1e-4, nan_ok=True)
     assert drawn.margin_limit == pytest.approx(np.nanmax(np.abs(truth.margin)), rel=1e-5)
     assert margin_limit(run, 0) == drawn.margin_limit
