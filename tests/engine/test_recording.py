@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import recording, runwriter
+from engine import disk, recording, runwriter
 from engine.config import Config, ConfigError
 from engine.runfile import Run, RunError
 from engine.runwriter import NoSpace, RunWriter
@@ -295,7 +295,7 @@ def test_that_an_impossible_fork_is_one_sentence(
 def test_that_training_pauses_while_the_disk_refuses_and_then_goes_on(tmp_path: Path, whole: Run, number: int) -> None:
     path = tmp_path / "run.h5"
     new = recording.start(CONFIG, path)
-    flush, calls, refused = runwriter._flush, 0, 0
+    flush, calls, refused = disk.flush, 0, 0
 
     def fail(file: object) -> None:
         nonlocal calls
@@ -305,7 +305,7 @@ def test_that_training_pauses_while_the_disk_refuses_and_then_goes_on(tmp_path: 
         flush(file)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runwriter, "_flush", fail)
+        patch.setattr(disk, "flush", fail)
         for event in new.events():
             if isinstance(event, NoSpace):
                 refused += 1
@@ -326,7 +326,7 @@ def test_that_a_run_stopped_while_the_disk_is_full_keeps_what_is_committed(tmp_p
     events = new.events()
     _to(events, 10)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runwriter, "_resize", fail)
+        patch.setattr(disk, "resize", fail)
         assert any(isinstance(event, NoSpace) for event in (next(events) for _ in range(50)))
         events.close()
     run = Run.open(path)
