@@ -60,6 +60,12 @@ def entries(w: MainWindow) -> list[Entry]:
         Entry("&Training", "&Start", "Ctrl+Return", panel.start),
         Entry("&Training", "&Pause or go on", "Ctrl+.", panel.pause_or_resume),
         Entry("&Training", "S&top", "", panel.stop),
+        Entry("&Training"),
+        Entry("&Training", "&Fork here …", "Ctrl+Shift+F", w.branching.fork),
+        Entry("&Training", "&Densify …", "Ctrl+Shift+D", w.branching.densify),
+        Entry("&Training", "Cancel the &replay", "", w.densifying.cancel),
+        Entry("&Training", "The relative &above", "Alt+Up", lambda: line.tree.step_by(-1)),
+        Entry("&Training", "The relative &below", "Alt+Down", lambda: line.tree.step_by(1)),
         *(Entry("&Layout", layout.name, str(i), partial(w.use_layout, layout.name), f"layout.{layout.name}")
           for i, layout in enumerate(LAYOUTS, 1)),
         Entry("&Layout"),

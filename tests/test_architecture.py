@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 H5PY_ROOMS = {
     "engine/runfile.py", "engine/runwriter.py", "engine/disk.py", "engine/densefile.py", "engine/probe.py",
-    "engine/headers.py", "engine/bundle.py", "engine/traces.py",
+    "engine/densewriter.py", "engine/headers.py", "engine/bundle.py", "engine/traces.py",
 }  # fmt: skip
 
 
