@@ -99,7 +99,6 @@ class Branching:
         window, now = self._window, self._window.session.selection.run
         if now is None or now.id == header.id:
             return
-        self._keep(now)
         live = window.family.live()
         known = live if live is not None and live.id == header.id else self._open.get(header.id)
         if known is not None:
@@ -128,7 +127,8 @@ class Branching:
             self._open[run.id] = run
         self._window.take_denser(run)
 
-    def _keep(self, run: Run) -> None:
+    def keep(self, run: Run) -> None:
+        """Leave a run open that one may come back to."""
         self._open.pop(run.id, None)
         self._open[run.id] = run
         while len(self._open) > _OPEN_RUNS:

@@ -9,8 +9,8 @@ from PySide6.QtCore import QObject, QThread, QTimer, Signal
 
 from app.numbers import epoch_text
 from app.session import Selection, Session
-from engine.lineage import Known, Member, family, look_around
-from engine.runfile import Run
+from engine.lineage import Headers, Member, family
+from engine.runfile import Run, RunError
 
 _LIVE_MS = 15_000  # between two looks at the files while a relative is trained
 _GROW_MS = 1000  # between two looks at how far it is
@@ -32,7 +32,7 @@ class Family(QObject):
         self.elsewhere: Callable[[], Iterable[str]] = lambda: ()
         self.live: Callable[[], Run | None] = lambda: None
         self.members: tuple[Member, ...] = ()
-        self._known: Known = {}
+        self._headers = Headers()
         self._look: _Look | None = None
         self._again = False
         self._of = ""  # id of the run on show
@@ -74,14 +74,17 @@ class Family(QObject):
         if self._look is not None:
             self._again = True
             return
-        self._look = look = _Look(run, [Path(name) for name in self.elsewhere()], self._known, self)
+        live = self.live()
+        runs = [run, *([live] if live is not None and live.id != run.id else [])]
+        self._look = look = _Look(runs, [Path(name) for name in self.elsewhere()], self._headers, self)
         look.finished.connect(self._found)
         look.start()
 
     def close(self) -> None:
-        """Wait for the thread, if there is one."""
+        """End the thread, if there is one."""
         self._timer.stop()
         self._again = False
+        self._headers.cancel()
         if self._look is not None:
             self._look.wait()
 
@@ -104,7 +107,7 @@ class Family(QObject):
         look.wait()
         look.deleteLater()
         run = self._session.selection.run
-        if run is not None and look.run_on_show.id == run.id:
+        if run is not None and look.runs[0].id == run.id:
             self._take(look.members if len(look.members) > 1 else ())
         elif run is not None:
             self._again = True
@@ -133,18 +136,17 @@ class Family(QObject):
 
 
 class _Look(QThread):
-    """Reads headers away from the window."""
+    """Reads headers away from the window.  runs : the one on show, and others that are open"""
 
-    def __init__(self, run: Run, elsewhere: list[Path], known: Known, parent: QObject) -> None:
+    def __init__(self, runs: list[Run], elsewhere: list[Path], headers: Headers, parent: QObject) -> None:
         super().__init__(parent)
-        self.run_on_show, self._elsewhere, self._known = run, elsewhere, known
+        self.runs, self._elsewhere, self._headers = runs, elsewhere, headers
         self.members: tuple[Member, ...] = ()
 
     def run(self) -> None:
         try:
-            headers = look_around(self.run_on_show.path, self._elsewhere, self._known)
-            self.members = family(headers, self.run_on_show.id)
-        except OSError:  # the folder cannot be looked into: then nobody is known
+            self.members = family(self._headers.look_around(self.runs, self._elsewhere), self.runs[0].id)
+        except (OSError, RunError):  # the folder or the run is gone: then nobody is known
             self.members = ()
 
 

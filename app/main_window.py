@@ -177,6 +177,7 @@ class MainWindow(QMainWindow):
         selection = self.session.selection
         if selection.run is not None and selection.run.id != run.id:
             self._previous = selection.run
+            self.branching.keep(selection.run)
             self._previous_epoch = selection.epoch if selection.n_checkpoints else None
         self.say(REDUCED if run.reduced_precision else "")
         self._back.setEnabled(self._previous is not None)
@@ -184,10 +185,10 @@ class MainWindow(QMainWindow):
 
     def take_denser(self, run: Run) -> None:
         """The same run with more checkpoints, in place of what is on show or was before."""
-        if self._previous is not None and self._previous.id == run.id:
+        before, now = self._previous, self.session.selection.run
+        if before is not None and (before.id, before.path) == (run.id, run.path):
             self._previous = run
-        now = self.session.selection.run
-        if now is not None and now.id == run.id:
+        if now is not None and (now.id, now.path) == (run.id, run.path):
             self.session.stay(run)
 
     def show_previous(self) -> None:

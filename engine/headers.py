@@ -1,7 +1,7 @@
 """Run as a program: say of many files whether they are runs, and which.  headers.py FILE …
 
-One line of JSON for each, in their order: `null` for what is no run of this format. A crash inside HDF5 ends it after
-the last line that it could write. Imports nothing of ours: it must survive alone.
+A first line when it is ready, then one of JSON for each, in their order: `null` for what is no run of this format. A
+crash inside HDF5 ends it after the last line that it could write. Imports nothing of ours: it must survive alone.
 """
 
 import json
@@ -36,6 +36,7 @@ def header(path: str) -> dict[str, Any] | None:
 
 
 def main(paths: list[str]) -> None:
+    print("ready", flush=True)
     for path in paths:
         try:
             found = header(path)

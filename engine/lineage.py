@@ -6,6 +6,7 @@ import contextlib
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -17,10 +18,10 @@ from numpy.typing import NDArray
 from engine.config import Config, ConfigError
 from engine.lock import is_being_written
 from engine.recording import SCHEDULE
-from engine.runfile import Origin
+from engine.runfile import SCALARS, Origin, Run
 
 MOST = 200  # files of a folder that are looked at: the newest
-_SECONDS = 30
+_START_SECONDS, _SECONDS = 30, 5  # for the child to begin; for one file
 Stamp = tuple[int, int]  # when a file was changed (ns), and its size
 
 
@@ -66,44 +67,81 @@ class Member:
 # -- reading -----------------------------------------------------------------------------------------------------
 
 
-Known = dict[Path, tuple[Stamp, Header | None]]
+class Headers:
+    """The headers of files, read by a child process and remembered until a file changes.
 
-
-def look_around(path: Path, also: Iterable[Path], known: Known) -> list[Header]:
-    """The runs in the folder of a run, and others by their names; the run itself is the first.
-
-    known : what was read before, and now; only what has changed since is read again
+    A damaged HDF5 file can crash the program that reads it, and one that is being written can make it wait for ever.
+    One thread looks; any may `cancel`.
     """
-    beside = [(stamp, file) for file in path.parent.glob("*.h5") if (stamp := _stamp(file)) and _may_be_run(file)]
-    newest = [file for _, file in sorted(beside, reverse=True)[:MOST]]
-    paths = list(dict.fromkeys([path, *also, *newest]))
-    stamps = {file: stamp for file in paths if (stamp := _stamp(file))}
-    changed = [file for file, stamp in stamps.items() if file not in known or known[file][0] != stamp]
-    for file, header in zip(changed, read_headers(changed), strict=True):
-        known[file] = stamps[file], header
-    return [header for file in stamps if (header := known[file][1]) is not None]
+
+    def __init__(self) -> None:
+        self._known: dict[Path, tuple[Stamp, Header | None]] = {}
+        self._child: subprocess.Popen[str] | None = None
+        self._cancelled = False
+        self._lock = threading.Lock()  # of the two
+
+    def look_around(self, runs: Sequence[Run], also: Iterable[Path] = ()) -> list[Header]:
+        """Runs that are open, others by their names, and the runs in the folder of the first, in this order."""
+        folder = runs[0].path.parent
+        beside = [(stamp, file) for file in folder.glob("*.h5") if (stamp := _stamp(file)) and _may_be_run(file)]
+        newest = [file for _, file in sorted(beside, reverse=True)[:MOST]]
+        opened = {run.path for run in runs}
+        paths = [path for path in dict.fromkeys([*also, *newest]) if path not in opened]
+        stamps = {file: stamp for file in paths if (stamp := _stamp(file))}
+        changed = [file for file, stamp in stamps.items() if file not in self._known or self._known[file][0] != stamp]
+        for file, header in zip(changed, self.read(changed), strict=True):
+            self._known[file] = stamps[file], header
+        return [*map(header_of, runs), *(header for file in stamps if (header := self._known[file][1]) is not None)]
+
+    def read(self, paths: Sequence[Path]) -> list[Header | None]:
+        """None for what is no run, and for what cannot be read."""
+        found: list[Header | None] = []
+        while len(found) < len(paths):
+            left = paths[len(found) :]
+            lines = self._lines(left)
+            found += [_header(path, line) for path, line in zip(left, lines, strict=False)]
+            if len(found) < len(paths):
+                found.append(None)  # the one at which it ended
+        return found
+
+    def cancel(self) -> None:
+        """Read nothing any more, and let whoever looks return at once."""
+        with self._lock:
+            self._cancelled = True
+            if self._child is not None:
+                self._child.kill()
+
+    def _lines(self, paths: Sequence[Path]) -> list[str]:
+        """What the child says of one file after the other; fewer where it crashed, or waited too long."""
+        program = Path(__file__).with_name("headers.py")
+        command = [sys.executable, "-I", str(program), *map(str, paths)]
+        lines: list[str] = []
+        with self._lock:
+            if self._cancelled:
+                return lines
+            self._child = child = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            )
+        with child:
+            assert child.stdout is not None
+            for seconds in (_START_SECONDS, *(_SECONDS for _ in paths)):
+                patience = threading.Timer(seconds, child.kill)
+                patience.start()
+                line = child.stdout.readline()
+                patience.cancel()
+                if not line.endswith("\n"):
+                    break
+                lines.append(line)
+            child.kill()
+        return lines[1:]
 
 
-def read_headers(paths: Sequence[Path]) -> list[Header | None]:
-    """The headers of files, read by a child process: a damaged HDF5 file can crash the program that reads it."""
-    found: list[Header | None] = []
-    while len(found) < len(paths):
-        lines = _lines(paths[len(found) :])
-        found += [_header(path, line) for path, line in zip(paths[len(found) :], lines, strict=False)]
-        if len(found) < len(paths):
-            found.append(None)  # the one it crashed on
-    return found
-
-
-def _lines(paths: Sequence[Path]) -> list[str]:
-    program = Path(__file__).with_name("headers.py")
-    command = [sys.executable, "-I", str(program), *map(str, paths)]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=_SECONDS)
-    except subprocess.TimeoutExpired as late:
-        said = late.stdout or b""
-        return (said if isinstance(said, str) else said.decode(errors="replace")).split("\n")[:-1]
-    return done.stdout.split("\n")[:-1]
+def header_of(run: Run) -> Header:
+    """Of a run that is open."""
+    columns: dict[str, NDArray[Any]] = {name: x for name in SCALARS if (x := run.scalars(name)) is not None}
+    n = min(len(x) for x in columns.values())  # it may be growing
+    columns = {name: x[:n] for name, x in columns.items()} | {"epoch": run.epochs[:n]}
+    return Header(run.path, run.id, run.config, run.origin, run.status().state, columns)
 
 
 def _header(path: Path, line: str) -> Header | None:

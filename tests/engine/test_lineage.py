@@ -1,5 +1,7 @@
 """Forks find their parents, and families are drawn without crossings."""
 
+import os
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +11,7 @@ import pytest
 
 from engine import lineage, recording
 from engine.config import Config
-from engine.lineage import Header, changes, family, look_around, parting, read_headers
+from engine.lineage import Header, Headers, changes, family, header_of, parting
 from engine.runfile import Origin, Run
 from engine.training import Checkpoint
 
@@ -34,7 +36,7 @@ def fork(parent: Run, path: Path, epoch: int, **changed: object) -> Run:
 
 
 def test_that_a_header_says_what_the_run_says(parent: Run) -> None:
-    (header,) = read_headers([parent.path])
+    (header,) = Headers().read([parent.path])
     assert header is not None
     assert (header.id, header.config, header.origin, header.state) == (parent.id, CONFIG, Origin(), "finished")
     assert header.columns["epoch"].tolist() == parent.epochs.tolist()
@@ -48,24 +50,46 @@ def test_that_what_is_no_run_is_passed_over(parent: Run, tmp_path: Path) -> None
     text.write_text("hello")
     cut.write_bytes(parent.path.read_bytes()[:4000])
     folder.mkdir()
-    found = read_headers([text, cut, parent.path, tmp_path / "missing.h5", folder])
+    found = Headers().read([text, cut, parent.path, tmp_path / "missing.h5", folder])
     assert [header and header.id for header in found] == [None, None, parent.id, None, None]
 
 
 def test_that_a_file_that_crashes_the_reader_is_passed_over(parent: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """The child ends without a line for the second file; the others are read by another child."""
-    lines, asked = lineage._lines, []
+    headers, asked, bad = Headers(), [], parent.path.with_name("bad.h5")
+    lines = headers._lines
 
     def crashing(paths: list[Path]) -> list[str]:
         asked.append(list(paths))
         until = paths.index(bad) if bad in paths else len(paths)
         return lines(paths[:until]) if until else []
 
-    bad = parent.path.with_name("bad.h5")
-    monkeypatch.setattr(lineage, "_lines", crashing)
-    found = read_headers([parent.path, bad, parent.path])
+    monkeypatch.setattr(headers, "_lines", crashing)
+    found = headers.read([parent.path, bad, parent.path])
     assert [header and header.id for header in found] == [parent.id, None, parent.id]
     assert asked == [[parent.path, bad, parent.path], [parent.path]]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a pipe")
+def test_that_a_file_that_keeps_the_reader_waiting_is_passed_over(parent: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody ever writes into the pipe that it opens."""
+    monkeypatch.setattr(lineage, "_SECONDS", 1)
+    pipe = parent.path.with_name("pipe.h5")
+    os.mkfifo(pipe)
+    assert [header and header.id for header in Headers().read([pipe, parent.path])] == [None, parent.id]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a pipe")
+def test_that_reading_is_cancelled_from_another_thread(parent: Run) -> None:
+    pipe, headers = parent.path.with_name("pipe.h5"), Headers()
+    os.mkfifo(pipe)
+    found: list[Header | None] = []
+    reading = threading.Thread(target=lambda: found.extend(headers.read([pipe, parent.path])))
+    reading.start()
+    headers.cancel()
+    reading.join(timeout=8)
+    assert not reading.is_alive()
+    assert found == [None, None]
 
 
 def test_that_a_run_in_training_is_read_too(tmp_path: Path) -> None:
@@ -73,33 +97,50 @@ def test_that_a_run_in_training_is_read_too(tmp_path: Path) -> None:
     for event in events:
         if isinstance(event, Checkpoint) and event.epoch == 5:
             break
-    (header,) = read_headers([tmp_path / "run.h5"])
+    (header,) = Headers().read([tmp_path / "run.h5"])
     assert header is not None
     assert header.state == "running"
     assert header.last == 5
     events.close()
-    assert lineage.read_headers([tmp_path / "run.h5"])[0].state == "interrupted"
+    assert Headers().read([tmp_path / "run.h5"])[0].state == "interrupted"
+
+
+def test_that_an_open_run_has_the_header_of_its_file(parent: Run) -> None:
+    (read,), held = Headers().read([parent.path]), header_of(parent)
+    assert read == held
+    assert all(np.array_equal(held.columns[name], values) for name, values in read.columns.items())
 
 
 def test_that_only_what_has_changed_is_read_again(parent: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, known = fork(parent, tmp_path / "first.h5", 10), {}
-    read, asked = lineage.read_headers, []
-    monkeypatch.setattr(lineage, "read_headers", lambda paths: asked.append(paths) or read(paths))
-    assert {h.id for h in look_around(parent.path, [], known)} == {parent.id, first.id}
+    first, headers, asked = fork(parent, tmp_path / "first.h5", 10), Headers(), []
+    read = headers.read
+    monkeypatch.setattr(headers, "read", lambda paths: asked.append(list(paths)) or read(paths))
+    assert [h.id for h in headers.look_around([parent])] == [parent.id, first.id]
     second = fork(parent, tmp_path / "second.h5", 20)
-    found = look_around(first.path, [], known)
-    assert next(h.id for h in found) == first.id
+    found = headers.look_around([parent])
+    assert found[0].id == parent.id
     assert {h.id for h in found} == {parent.id, first.id, second.id}
-    assert asked[1:] == [[second.path]]
+    assert asked == [[first.path], [second.path]]  # the run itself is open
 
 
 def test_that_runs_elsewhere_are_found_by_their_names(parent: Run, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     child = fork(parent, tmp_path / "elsewhere" / "child.h5", 10)
-    known: lineage.Known = {}
-    assert [h.id for h in look_around(child.path, [], known)] == [child.id]
-    found = look_around(child.path, [parent.path, tmp_path / "gone.h5"], known)
+    headers = Headers()
+    assert [h.id for h in headers.look_around([child])] == [child.id]
+    found = headers.look_around([child], [parent.path, tmp_path / "gone.h5"])
     assert [h.id for h in found] == [child.id, parent.id]
+
+
+def test_that_a_run_that_grows_here_is_taken_as_it_is(parent: Run, tmp_path: Path) -> None:
+    new = recording.fork(parent, tmp_path / "fork.h5", 10, say=QUIET)
+    events = new.events()
+    for event in events:
+        if isinstance(event, Checkpoint) and event.epoch == 15:
+            break
+    found = Headers().look_around([parent, new.run])
+    assert [(h.id, h.last, h.state) for h in found] == [(parent.id, 30, "finished"), (new.run.id, 15, "running")]
+    events.close()
 
 
 # -- the tree ------------------------------------------------------------------------------------------------------
