@@ -133,7 +133,7 @@ class DensifyingStatus(QWidget):
     def __init__(self, densifying: Densifying) -> None:
         super().__init__()
         self._densifying = densifying
-        self._began = 0.0
+        self._first: tuple[float, int] | None = None  # the time of the first news, and its epoch
         self._text = QLabel("")
         self._text.setProperty("role", "muted")
         self._text.setObjectName("densifying.text")
@@ -161,7 +161,7 @@ class DensifyingStatus(QWidget):
         plan = self._densifying.plan
         self.setVisible(self._densifying.active)
         if plan is not None and self._densifying.active:
-            self._began = time.perf_counter()
+            self._first = None
             self._bar.setRange(plan.begin, max(plan.end, plan.begin + 1))
             self._bar.setValue(plan.begin)
             self._text.setText(f"replaying from epoch {epoch_text(plan.begin)} …")
@@ -171,6 +171,8 @@ class DensifyingStatus(QWidget):
         if plan is None or not self._densifying.active:
             return
         self._bar.setValue(event.epoch)
-        done, spent = event.epoch - plan.begin, time.perf_counter() - self._began
-        left = f" · {duration(spent * (plan.end - event.epoch) / done)} left" if done and spent > 1 else ""
+        now = time.perf_counter()
+        began, first = self._first = self._first or (now, event.epoch)
+        done, spent = event.epoch - first, now - began
+        left = f" · {duration(spent * (plan.end - event.epoch) / done)} left" if done and spent > 2 else ""
         self._text.setText(f"replaying: epoch {epoch_text(event.epoch)} of {epoch_text(plan.end)}{left}")

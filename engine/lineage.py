@@ -209,6 +209,18 @@ def changes(config: Config, parent: Config) -> tuple[str, ...]:
     return tuple(f"{name.replace('_', ' ')} {_text(old)} → {_text(new)}" for name, old, new in both if old != new)
 
 
+def nearest(members: Sequence[Member], shown: int | None, most: int) -> list[int]:
+    """Places of the members closest to the one on show, itself among them, in the family's order."""
+    if shown is None:
+        return []
+    met = [shown]
+    for place in met:  # it grows: first the near ones, then theirs
+        above = members[place].parent
+        near = [i for i, member in enumerate(members) if i == above or member.parent == place]
+        met += [i for i in near if i not in met]
+    return sorted(met[:most])
+
+
 def parting(members: Sequence[Member], shown: int, other: int) -> int:
     """The epoch from which a relative is another run than the one on show, or its own file begins, if that is later."""
     path = [shown]

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.family import Family, describe
-from app.family_tree import nearest_relatives
 from app.numbers import epoch_text
 from engine.analysis.curves import Curve
-from engine.lineage import Member, parting
+from engine.lineage import Member, nearest, parting
 
 MOST = 4  # relatives that are drawn: the nearest
 ROLES = ("train", "test")
@@ -35,7 +34,7 @@ class RelativeCurves:
 def relative_curves(family: Family, last: float) -> list[RelativeCurves]:
     """Of the nearest relatives of the run on show, as far as `last`; those without a point are left out."""
     shown, members = family.shown, family.members
-    near = [i for i in nearest_relatives(members, shown, MOST + 1) if i != shown]
+    near = [i for i in nearest(members, shown, MOST + 1) if i != shown]
     found = [_curves(members, shown, i, last) for i in near if shown is not None]
     return [relative for relative in found if relative.loss]
 

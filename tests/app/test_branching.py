@@ -22,13 +22,12 @@ from pytestqt.qtbot import QtBot
 from app.branching import TRAINING
 from app.densify_dialog import DensifyDialog, stretches, suggested_spacing
 from app.densifying import BUSY
-from app.family_tree import Lane, nearest_relatives
+from app.family_lane import Lane
 from app.fork_dialog import ForkDialog
 from app.main_window import MainWindow
 from app.views.legend import value_text
 from app.views.loss import LossView
 from engine import recording
-from engine.lineage import Member
 from engine.runfile import Run
 
 Settle = Callable[[MainWindow], None]
@@ -140,13 +139,13 @@ def test_that_a_fork_from_the_dialog_is_trained_and_its_parent_is_a_click_away(
     assert (shown.session.selection.frequency, shown.session.selection.neurons) == (3, ((0, 5),))
     assert related(shown, qtbot, 2) == ["parent", "parent-fork-1"]
     assert shown.timeline.tree.isVisible()
-    assert [lane._shown for lane in shown.timeline.tree.lanes] == [False, True]
+    assert [lane.shown for lane in shown.timeline.tree.lanes] == [False, True]
     shown.session.scrub_to_epoch(140)
     qtbot.mouseClick(lane(shown, "parent"), LEFT)
     qtbot.waitUntil(lambda: shown.session.selection.run == parent, timeout=30_000)
     assert shown.session.selection.epoch == 140
     assert (shown.session.selection.frequency, shown.session.selection.neurons) == (3, ((0, 5),))
-    assert [lane._shown for lane in shown.timeline.tree.lanes] == [True, False]
+    assert [lane.shown for lane in shown.timeline.tree.lanes] == [True, False]
     settle(shown)
     shown.session.scrub_to_epoch(20)  # before the fork begins
     qtbot.mouseClick(lane(shown, "parent-fork-1"), LEFT)
@@ -610,15 +609,6 @@ def test_that_a_stranger_has_no_tree(grown: MainWindow, qtbot: QtBot, run: Run, 
     assert not grown.timeline.tree.isVisible()
     qtbot.waitUntil(lambda: grown.family._look is None, timeout=30_000)
     assert grown.family.members == ()
-
-
-def test_that_the_nearest_relatives_have_the_lanes() -> None:
-    parents = [None, 0, 0, 2, 3, 4, 4, 0]
-    members = [Member(None, parent, ()) for parent in parents]  # type: ignore[arg-type]
-    assert nearest_relatives(members, 4, 6) == [0, 2, 3, 4, 5, 6]
-    assert nearest_relatives(members, 1, 3) == [0, 1, 2]
-    assert nearest_relatives(members, 0, 99) == list(range(8))
-    assert nearest_relatives(members, None, 3) == []
 
 
 # -- curves -----------------------------------------------------------------------------------------------------

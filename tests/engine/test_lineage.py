@@ -11,7 +11,7 @@ import pytest
 
 from engine import lineage, recording
 from engine.config import Config
-from engine.lineage import Header, Headers, changes, family, header_of, parting
+from engine.lineage import Header, Headers, Member, changes, family, header_of, nearest, parting
 from engine.runfile import Origin, Run
 from engine.training import Checkpoint
 
@@ -209,3 +209,12 @@ def test_that_a_relatives_curve_begins_where_it_is_another_run(shown: str, other
     members = family(TREE, "root")
     place = {m.header.id: i for i, m in enumerate(members)}
     assert parting(members, place[shown], place[other]) == epoch
+
+
+def test_that_the_nearest_relatives_have_the_lanes() -> None:
+    parents = [None, 0, 0, 2, 3, 4, 4, 0]
+    members = [Member(None, parent, ()) for parent in parents]  # type: ignore[arg-type]
+    assert nearest(members, 4, 6) == [0, 2, 3, 4, 5, 6]
+    assert nearest(members, 1, 3) == [0, 1, 2]
+    assert nearest(members, 0, 99) == list(range(8))
+    assert nearest(members, None, 3) == []
