@@ -353,7 +353,7 @@ def _settle(app: QApplication, window: MainWindow) -> None:
 
     def look() -> None:
         nonlocal calm
-        calm = 0 if window.waiting or window.compute.busy else calm + 1
+        calm = 0 if window.waiting or window.compute.busy or window.family.looking else calm + 1
         if calm > 8:
             loop.quit()
 

@@ -56,6 +56,11 @@ class Family(QObject):
         """Place of the run on show among the members."""
         return self.place_of(self._of)
 
+    @property
+    def looking(self) -> bool:
+        """Whether the members may still be others than those of the run on show."""
+        return self._look is not None
+
     def place_of(self, run_id: str) -> int | None:
         return next((i for i, member in enumerate(self.members) if member.header.id == run_id), None)
 

@@ -101,7 +101,7 @@ def trained(window: MainWindow, qtbot: QtBot) -> Run:
 
 def related(window: MainWindow, qtbot: QtBot, n: int) -> list[str]:
     """Wait until so many relatives are known.  -> their names"""
-    qtbot.waitUntil(lambda: len(window.family.members) == n and window.family._look is None, timeout=30_000)
+    qtbot.waitUntil(lambda: len(window.family.members) == n and not window.family.looking, timeout=30_000)
     return [member.header.path.stem for member in window.family.members]
 
 
@@ -607,7 +607,7 @@ def test_that_a_stranger_has_no_tree(grown: MainWindow, qtbot: QtBot, run: Run, 
         file.attrs["run_id"] = "alone"
     grown.show_run(Run.open(alone / "alone.h5", probe=False))
     assert not grown.timeline.tree.isVisible()
-    qtbot.waitUntil(lambda: grown.family._look is None, timeout=30_000)
+    qtbot.waitUntil(lambda: not grown.family.looking, timeout=30_000)
     assert grown.family.members == ()
 
 
