@@ -4,22 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import (
-    QColor,
-    QFont,
-    QPainter,
-    QPaintEvent,
-    QPen,
-    QPixmap,
-    QResizeEvent,
-)
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QMenu, QSizePolicy, QVBoxLayout, QWidget
 
 from app import theme
 from app.family import Family, describe
 from app.family_lane import DOT, MIDDLE, ROW, Lane, bent_line
 from app.session import Selection
+from app.views.still import Still, on_panel, stand_on_panel
 from engine.lineage import Member, nearest
 
 MOST = 6  # lanes; more relatives are in a menu
@@ -42,10 +35,11 @@ class FamilyTree(QWidget):
         self._scale: tuple[object, ...] = ()
         self._ends = (0, 0)  # the slider's first and last epoch
         self._epoch: int | None = None
-        self._still: QPixmap | None = None  # everything but the mark at the shown epoch
+        self._still, self._edition = Still(), 0  # everything but the mark at the shown epoch
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 2, 0, 0)
         self._column.setSpacing(0)
+        stand_on_panel(self)
         self.setVisible(False)
         family.changed.connect(self._refill)
         self._refill()
@@ -127,24 +121,16 @@ class FamilyTree(QWidget):
 
     def repaint_all(self) -> None:
         """Something other than the shown epoch has changed."""
-        self._still = None
+        self._edition += 1
         self.update()
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        self.repaint_all()
-
-    def changeEvent(self, event: QEvent) -> None:
-        self._still = None  # the theme's colours, the screen's pixels
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """The lanes as they were drawn once, and a line through them at the shown epoch that spares their names."""
-        if self._still is None or self._still.devicePixelRatio() != self.devicePixelRatioF():
-            self._still = self._drawn()
-        painter = QPainter(self)
-        painter.drawPixmap(0, 0, self._still)
+        look, painter = theme.current(), on_panel(self, event)
+        self._still.paint(painter, self.size(), (self._edition, look.name), self._draw_lanes)
         if self._epoch is None:
             return
-        look, x = theme.current(), round(self.x_of(self._epoch)) + 0.5
+        x = round(self.x_of(self._epoch)) + 0.5
         free = [lane for lane in self.lanes if not lane.named[0] <= x <= lane.named[1]]
         painter.setPen(QPen(QColor(look.accent), 1, Qt.PenStyle.DotLine))
         for lane in free:
@@ -155,13 +141,8 @@ class FamilyTree(QWidget):
             painter.setBrush(QColor(look.accent))
             painter.drawEllipse(QPointF(x, lane.y() + MIDDLE), DOT, DOT)
 
-    def _drawn(self) -> QPixmap:
-        """The lanes, and the lines from parents down to their forks."""
-        ratio = self.devicePixelRatioF()
-        drawn = QPixmap(self.size() * ratio)
-        drawn.setDevicePixelRatio(ratio)
-        drawn.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(drawn)
+    def _draw_lanes(self, painter: QPainter) -> None:
+        """And the lines from parents down to their forks."""
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setFont(self.font())
         rows = {lane.member.header.id: lane for lane in self.lanes}
@@ -175,8 +156,6 @@ class FamilyTree(QWidget):
             painter.translate(0, lane.y())
             lane.draw(painter)
             painter.restore()
-        painter.end()
-        return drawn
 
 
 class _Rest(QAbstractButton):
