@@ -62,8 +62,10 @@ def plan(run: Run, start: int, stop: int, every: int) -> Plan:
         raise ConfigError(f"every = {every}: must be a whole number, at least 1.")
     if not first <= start < stop <= last:
         raise ConfigError(f"{start} to {stop}: must be a stretch between epochs {first} and {last} of the run.")
-    there = set(run.epochs.tolist())
-    wanted = tuple(e for e in range(-(-start // every) * every, stop + 1, every) if e not in there)
+    multiples, there = range(-(-start // every) * every, stop + 1, every), set(run.epochs.tolist())
+    if not multiples:
+        raise ConfigError(f"every = {every}: no multiple of it lies between {start} and {stop}.")
+    wanted = tuple(epoch for epoch in multiples if epoch not in there)
     if not wanted:
         return Plan((), start, start, 0)
     step = kept_before(run, wanted[0])

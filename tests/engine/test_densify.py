@@ -290,6 +290,7 @@ def test_that_another_environment_is_said_and_its_replay_must_still_be_proven(
     [
         ((0, 60, 0), ConfigError, "at least 1"), ((0, 70, 1), ConfigError, "between epochs 0 and 60"),
         ((40, 40, 1), ConfigError, "between epochs"), ((-5, 40, 1), ConfigError, "between epochs"),
+        ((41, 49, 50), ConfigError, "no multiple of it lies between 41 and 49"),
     ],
 )  # fmt: skip
 def test_that_an_impossible_stretch_is_one_sentence(
