@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPoint
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QDialog, QMenu
 
 from app.densify_dialog import DensifyDialog
@@ -54,6 +54,7 @@ class Branching:
         """What can be done at a checkpoint; None: at the one on show."""
         there = self._there(epoch)
         menu = QMenu(self._window)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         if there is None:
             return menu
         at = epoch_text(there[1])
@@ -63,7 +64,7 @@ class Branching:
         tree = self._window.timeline.tree
         if tree.family.members:
             menu.addSeparator()
-            menu.addMenu(tree.menu())
+            menu.addMenu(tree.menu(menu))
         return menu
 
     def open_menu(self, at: QPoint) -> None:

@@ -85,6 +85,7 @@ class DensifyDialog(FormDialog):
             wrong = wrong or str(error)
         self.complain(wrong)
         self._said.setText("" if self.plan is None else self._summarised(self.plan))
+        self._asked = None  # what is still on its way is of another stretch
         self._cost.setText("")
         self.go.setEnabled(not wrong and self.plan is not None and bool(self.plan.wanted))
         if self.go.isEnabled():

@@ -72,9 +72,9 @@ class FamilyTree(QWidget):
         if shown is not None and 0 <= shown + by < len(members):
             self.wanted.emit(members[shown + by].header)
 
-    def menu(self) -> QMenu:
+    def menu(self, parent: QWidget) -> QMenu:
         """Every relative, by name and by what is different."""
-        menu = QMenu("Family", self)
+        menu = QMenu("Family", parent)
         members = self.family.members
         for i, member in enumerate(members):
             above = None if member.parent is None else members[member.parent]
@@ -171,7 +171,12 @@ class _Rest(QAbstractButton):
         self.setFixedHeight(ROW)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.clicked.connect(lambda: tree.menu().popup(self.mapToGlobal(self.rect().bottomLeft())))
+        self.clicked.connect(self._open_menu)
+
+    def _open_menu(self) -> None:
+        menu = self._tree.menu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.popup(self.mapToGlobal(self.rect().bottomLeft()))
 
     def sizeHint(self) -> QSize:
         return QSize(120, ROW)

@@ -109,6 +109,7 @@ class ForkDialog(FormDialog):
         self._advice.setVisible(bool(advice))
         self._fresh_said.setText(_FRESH_SAID.format(warmup=(config or self.run.config).warmup))
         self.go.setEnabled(not wrong and bool(self.file.text().strip()))
+        self._asked = None  # what is still on its way is of other settings
         self._cost.setText("")
         self._ask.start()
         self.fit()

@@ -153,12 +153,14 @@ class MainWindow(QMainWindow):
             self.session.select(trouble=opening.why)
             self.opened.emit(None)
             return
-        self._remember(opening.run_found.path)
+        live = self.family.live()
+        run = live if live is not None and live == opening.run_found else opening.run_found
+        self._remember(run.path)
         if opening.stay:
-            self.stay(opening.run_found)
-            self.branching.tell(opening.run_found)
+            self.stay(run)
+            self.branching.tell(run)
         else:
-            self.show_run(opening.run_found, opening.epoch)
+            self.show_run(run, opening.epoch)
         if opening.run_found.path == DEMONSTRATION:
             self.session.select(neurons=((0, DEMONSTRATION_NEURON),))
         self.opened.emit(opening.run_found)

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import (
+    QAbstractButton,
+    QApplication,
     QComboBox,
     QLabel,
     QLineEdit,
+    QMenu,
     QMessageBox,
     QPushButton,
     QRadioButton,
@@ -23,6 +26,7 @@ from app.branching import TRAINING
 from app.densify_dialog import DensifyDialog, stretches, suggested_spacing
 from app.densifying import BUSY
 from app.family_lane import Lane
+from app.family_tree import MOST
 from app.fork_dialog import ForkDialog
 from app.main_window import MainWindow
 from app.views.legend import value_text
@@ -505,8 +509,6 @@ def test_that_a_right_click_opens_the_menu_there(shown: MainWindow, qtbot: QtBot
     slider = shown.timeline.slider
     x = round(slider.place_of(parent.step_at(160)))
     slider.customContextMenuRequested.emit(QPoint(x, 20))
-    from PySide6.QtWidgets import QApplication, QMenu
-
     menu = QApplication.activePopupWidget()
     assert isinstance(menu, QMenu)
     assert menu.actions()[0].text() == "Go to epoch 160"
@@ -590,7 +592,7 @@ def test_that_the_tree_is_walked_with_keys(grown: MainWindow, qtbot: QtBot) -> N
 
 
 def test_that_every_relative_is_in_the_menu(grown: MainWindow, qtbot: QtBot) -> None:
-    menu = grown.timeline.tree.menu()
+    menu = grown.timeline.tree.menu(grown)
     texts = [action.text() for action in menu.actions()]
     assert texts[0] == "parent: the beginning of this family"
     assert texts[1].startswith("no decay: weight decay 1 → 0")
@@ -609,6 +611,25 @@ def test_that_a_stranger_has_no_tree(grown: MainWindow, qtbot: QtBot, run: Run, 
     assert not grown.timeline.tree.isVisible()
     qtbot.waitUntil(lambda: not grown.family.looking, timeout=30_000)
     assert grown.family.members == ()
+
+
+def test_that_more_relatives_than_lanes_are_counted(grown: MainWindow, qtbot: QtBot, parent: Run) -> None:
+    for i in range(5):
+        fork(parent, f"late {i}", 180, epochs=190)
+    grown.family.refresh()
+    related(grown, qtbot, 8)
+    assert len(grown.timeline.tree.lanes) == MOST
+    more = grown.findChild(QAbstractButton, "family.more")
+    assert isinstance(more, QAbstractButton)
+    assert more.text() == "and 2 more …"
+    qtbot.mouseClick(more, LEFT)
+    menu = QApplication.activePopupWidget()
+    assert isinstance(menu, QMenu)
+    assert len(menu.actions()) == 8
+    menu.close()
+    names = [lane.member.header.path.stem for lane in grown.timeline.tree.lanes]
+    assert names[0] == "parent"
+    assert "again" not in names  # a fork's fork is further away than five forks
 
 
 # -- curves -----------------------------------------------------------------------------------------------------
