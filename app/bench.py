@@ -52,7 +52,7 @@ def lateness(idle_seconds: float = 3.0, training_seconds: float = _SECONDS) -> d
 
 
 def _while_training(window: MainWindow, config: Config, path: Path, seconds: float) -> Lateness:
-    window.panel.train(lambda: recording.start(config, path), config, 0)
+    window.panel.train(lambda say, told: recording.start(config, path), config, 0)
     wait(1.5)
     window.session.select(following=True, neurons=((0, 3),))
     measured = _ticks(seconds)
@@ -115,7 +115,7 @@ def _rate(path: Path, seconds: float, how: str) -> float:
     window: MainWindow | None = None
     config = preset("paper")
     if how == "alone":
-        thread = TrainingThread(lambda: recording.start(config, path))
+        thread = TrainingThread(lambda say, told: recording.start(config, path))
         thread.start()
     else:
         settings = QSettings(str(path.with_suffix(".ini")), QSettings.Format.IniFormat)
@@ -123,7 +123,7 @@ def _rate(path: Path, seconds: float, how: str) -> float:
         window = MainWindow(settings)
         window.resize(1600, 1000)
         window.show()
-        window.panel.train(lambda: recording.start(config, path), config, 0)
+        window.panel.train(lambda say, told: recording.start(config, path), config, 0)
         assert window.panel.thread_in_training is not None
         thread = window.panel.thread_in_training
     epoch = [0]

@@ -195,7 +195,7 @@ def wait_for_quiet(window: MainWindow) -> None:
 def _while_training(window: MainWindow, path: Path, seconds: float) -> tuple[list[float], list[float]]:
     config = preset("paper")
     window.use_layout(LAYOUTS[0])
-    window.panel.train(lambda: recording.start(config, path), config, 0)
+    window.panel.train(lambda say, told: recording.start(config, path), config, 0)
     end = time.perf_counter() + _LONGEST
     while window.session.selection.n_checkpoints < _FIRST_VISITS and time.perf_counter() < end:
         wait(seconds)

@@ -360,7 +360,8 @@ def _settle(app: QApplication, window: MainWindow) -> None:
 
     def look() -> None:
         nonlocal calm
-        calm = 0 if window.waiting or window.compute.busy or window.panel.estimating else calm + 1
+        waiting = window.waiting or window.compute.busy or window.panel.estimating or window.family.looking
+        calm = 0 if waiting else calm + 1
         if calm > 8:
             loop.quit()
 

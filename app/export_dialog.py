@@ -8,38 +8,30 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import (
-    QAbstractSpinBox,
-    QButtonGroup,
     QCheckBox,
-    QComboBox,
     QDialog,
     QFileDialog,
-    QFormLayout,
     QFrame,
     QHBoxLayout,
     QLabel,
     QProgressBar,
-    QPushButton,
-    QSpinBox,
-    QVBoxLayout,
     QWidget,
 )
 
 from app import export, movie
 from app.export import ExportError
+from app.form_dialog import ROW, WIDTH, FormDialog, choice, line, number_box, segments
 from app.movie_file import FORMATS as MOVIES
 from app.numbers import epoch_text
 from app.theme import SPACE
-from app.views.base import View, label, toggle
+from app.views.base import View, label
 
 if TYPE_CHECKING:
     from app.main_window import MainWindow
 
 SCALES = (1, 2, 3, 4, 6)
 RATES = (2, 5, 10, 15, 20, 30)
-_WIDTH = 440
-_ROW = 28  # height of a line of a form
-_PREVIEW = QSize(_WIDTH - 4 * SPACE, 220)
+_PREVIEW = QSize(WIDTH - 4 * SPACE, 220)
 _PIXELS_A_MM = 96 / 25.4
 
 
@@ -122,73 +114,7 @@ def ask_for_path(window: MainWindow, title: str, view: View | None, kind: str, e
     return path if path.suffix.lower() == ending else path.with_name(path.name + ending)
 
 
-class _Dialog(QDialog):
-    """A form with an error line, and two buttons beneath it."""
-
-    def __init__(self, window: MainWindow, title: str, action: str) -> None:
-        super().__init__(window)
-        self._window = window
-        self.setWindowTitle(title)
-        self.column = QVBoxLayout(self)
-        self.column.setContentsMargins(2 * SPACE, 2 * SPACE, 2 * SPACE, 2 * SPACE)
-        self.column.setSpacing(SPACE + 4)
-        self.form = QFormLayout()
-        self.form.setHorizontalSpacing(2 * SPACE)
-        self.form.setVerticalSpacing(SPACE)
-        self.form.setLabelAlignment(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft)
-        self.form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.FieldsStayAtSizeHint)
-        self.wrong = label("", "error")
-        self.wrong.setWordWrap(True)
-        self.wrong.setVisible(False)
-        self.cancel, self.go = QPushButton("Cancel"), QPushButton(action)
-        self.go.setProperty("role", "primary")
-        self.go.setDefault(True)
-        self.cancel.clicked.connect(self.reject)
-        self.buttons = QHBoxLayout()
-        self.buttons.setSpacing(SPACE)
-        self.buttons.addStretch(1)
-        self.buttons.addWidget(self.cancel)
-        self.buttons.addWidget(self.go)
-        self.setMinimumWidth(_WIDTH)
-
-    def complain(self, text: str) -> None:
-        self.wrong.setText(text)
-        self.wrong.setVisible(bool(text))
-
-    def row(self, name: str, field: QWidget | QHBoxLayout) -> QLabel:
-        text = label(name, "muted")
-        text.setMinimumWidth(88)
-        text.setMinimumHeight(_ROW)
-        self.form.addRow(text, field)
-        return text
-
-
-def _segments(names: dict[str, str], of: str) -> tuple[QHBoxLayout, QButtonGroup]:
-    """Buttons of which one is pressed.  names : text -> tip"""
-    row, group = QHBoxLayout(), QButtonGroup()
-    row.setSpacing(4)
-    for i, (text, tip) in enumerate(names.items()):
-        button = toggle(text.replace("&", "&&"), f"{of}.{text.lower()}", tip, checked=i == 0)
-        button.setMinimumHeight(_ROW)
-        button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # the ring goes where the choice is
-        group.addButton(button, i)
-        row.addWidget(button)
-    row.addStretch(1)
-    return row, group
-
-
-def _choice(name: str, tip: str, items: dict[str, float]) -> QComboBox:
-    box = QComboBox()
-    box.setObjectName(name)
-    box.setAccessibleName(tip)
-    box.setToolTip(tip)
-    box.setMinimumWidth(170)
-    for text, value in items.items():
-        box.addItem(text, value)
-    return box
-
-
-class FigureDialog(_Dialog):
+class FigureDialog(FormDialog):
     """Format, resolution and caption of a figure."""
 
     def __init__(self, window: MainWindow, view: View | None) -> None:
@@ -199,12 +125,12 @@ class FigureDialog(_Dialog):
         self._widget: QWidget = window if view is None else view.content
         self.caption = caption_of(window, view)
         self.column.addWidget(self._preview())
-        formats, self.formats = _segments(
+        formats, self.formats = segments(
             {"PNG": "Pixels", "SVG": "Lines and text, for a drawing program", "PDF": "Lines and text, for a paper"},
             "figure",
         )
         self.row("Format", formats)
-        self.scale = _choice(
+        self.scale = choice(
             "figure.scale", "Pixels of the picture for one of the screen's",
             {f"{n}×   {96 * n} dots an inch": n for n in SCALES},
         )  # fmt: skip
@@ -216,7 +142,7 @@ class FigureDialog(_Dialog):
         self.beside = QCheckBox("Write the caption beside it, as .txt")
         self.beside.setObjectName("figure.caption")
         self.beside.setToolTip(self.caption)
-        self.beside.setMinimumHeight(_ROW)
+        self.beside.setMinimumHeight(ROW)
         self.row("Caption", self.beside)
         self.column.addLayout(self.form)
         self.column.addWidget(self.wrong)
@@ -273,7 +199,7 @@ class FigureDialog(_Dialog):
         self.size_text.setText(f"{width * n} × {height * n} pixels, {mm}" if png else f"{mm}, sharp at any size")
 
 
-class MovieDialog(_Dialog):
+class MovieDialog(FormDialog):
     """Range, speed and format of a movie; it is recorded while this is open."""
 
     def __init__(self, window: MainWindow, view: View | None) -> None:
@@ -283,25 +209,25 @@ class MovieDialog(_Dialog):
         assert selection.run is not None
         epochs = selection.run.epochs[: selection.n_checkpoints]
         names = {view.header.title.text(): "This view alone"} if view is not None else {}
-        shown, self.shown = _segments({**names, "Window": "The whole window"}, "movie.of")
+        shown, self.shown = segments({**names, "Window": "The whole window"}, "movie.of")
         self.row("Film", shown)
-        formats, self.formats = _segments(
+        formats, self.formats = segments(
             {"WebP": "Every pixel as on the screen; for web pages and slides", "GIF": "255 colours; opens everywhere"},
             "movie",
         )
         self.row("Format", formats)
-        self.first = self._epoch("movie.from", "First epoch", int(epochs[0]), int(epochs[-1]), int(epochs[0]))
-        self.last = self._epoch("movie.to", "Last epoch", int(epochs[0]), int(epochs[-1]), int(epochs[-1]))
-        self.row("Epochs", _line(self.first, label("to", "muted"), self.last))
-        self.every = self._epoch("movie.every", "Take every so manieth checkpoint", 1, max(1, len(epochs)), 1)
+        self.first = number_box("movie.from", "First epoch", int(epochs[0]), int(epochs[-1]), int(epochs[0]))
+        self.last = number_box("movie.to", "Last epoch", int(epochs[0]), int(epochs[-1]), int(epochs[-1]))
+        self.row("Epochs", line(self.first, label("to", "muted"), self.last))
+        self.every = number_box("movie.every", "Take every so manieth checkpoint", 1, max(1, len(epochs)), 1)
         self._unit = label("", "muted")
-        self.row("Every", _line(self.every, self._unit))
-        self.rate = _choice("movie.fps", "Frames a second", {f"{n} frames a second": n for n in RATES})
+        self.row("Every", line(self.every, self._unit))
+        self.rate = choice("movie.fps", "Frames a second", {f"{n} frames a second": n for n in RATES})
         self.rate.setCurrentIndex(RATES.index(10))
         self.row("Speed", self.rate)
         ratio = window.devicePixelRatioF()
         scales = sorted({ratio, 1.0, 2.0})
-        self.scale = _choice(
+        self.scale = choice(
             "movie.scale", "Pixels of a frame for one of the layout's",
             {f"{s:g}×{'   as on this screen' if s == ratio else ''}": s for s in scales},
         )  # fmt: skip
@@ -310,7 +236,7 @@ class MovieDialog(_Dialog):
         self.titled = QCheckBox("With the view's name and the epoch above")
         self.titled.setObjectName("movie.titled")
         self.titled.setChecked(True)
-        self.titled.setMinimumHeight(_ROW)
+        self.titled.setMinimumHeight(ROW)
         if view is not None:
             self.row("Title", self.titled)
         self._finish_layout(window)
@@ -419,23 +345,3 @@ class MovieDialog(_Dialog):
         for widget in (self._state, unfinished, self._bar, self.wrong):
             self.column.addWidget(widget)
         self.column.addLayout(self.buttons)
-
-    def _epoch(self, name: str, tip: str, least: int, most: int, value: int) -> QSpinBox:
-        box = QSpinBox()
-        box.setObjectName(name)
-        box.setAccessibleName(tip)
-        box.setToolTip(tip)
-        box.setRange(least, most)
-        box.setValue(value)
-        box.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
-        box.setFixedWidth(88)
-        return box
-
-
-def _line(*parts: QWidget) -> QHBoxLayout:
-    row = QHBoxLayout()
-    row.setSpacing(SPACE)
-    for part in parts:
-        row.addWidget(part)
-    row.addStretch(1)
-    return row

@@ -28,8 +28,10 @@ from PySide6.QtWidgets import (
 
 from app import docks, theme
 from app.bookmarks_panel import BookmarksPanel
+from app.branching import Branching, family_of
 from app.commands import Command
 from app.compute import Compute, Query
+from app.densifying import BUSY, Densifying, DensifyingStatus
 from app.hints import Hints, first_hints
 from app.layouts import LAYOUTS, PANEL, PANEL_WIDEST, VERSION, arrange, forget, keep, named, take_up
 from app.menus import Menus
@@ -84,6 +86,7 @@ class MainWindow(QMainWindow):
         self.timeline = Timeline(self.session, self.compute, lambda: self.waiting)
         self.panel = TrainingPanel(self.session, self.compute, self.settings)
         self.bookmarks = BookmarksPanel(self.session)
+        self.densifying, self.branching, self.family = Densifying(), Branching(self), family_of(self)
         self.palette_window = CommandPalette(self, self.settings)
         self.tracing.held = self._is_training
         self.panel.picture_awaited = lambda: bool(self._opening) or self.waiting
@@ -108,6 +111,7 @@ class MainWindow(QMainWindow):
         self._status.setObjectName("window.status")
         self._status.setProperty("role", "muted")
         self.statusBar().addWidget(self._status, 1)
+        self.statusBar().addPermanentWidget(DensifyingStatus(self.densifying))
         self.statusBar().addPermanentWidget(TracingStatus(self.tracing))
         self.statusBar().setSizeGripEnabled(False)
         self.session.changed.connect(self._selected)
@@ -116,6 +120,7 @@ class MainWindow(QMainWindow):
         self.bookmarks.said.connect(self.say)
         self.bookmarks.changed.connect(lambda: self.timeline.slider.show_marks(self.bookmarks.epochs()))
         self.panel.back.connect(self.show_previous)
+        self._connect_branching()
         self.hints = Hints(self, self.settings, first_hints(self))
         app = QApplication.instance()
         assert isinstance(app, QApplication)
@@ -129,17 +134,30 @@ class MainWindow(QMainWindow):
 
         return Exporting(self)
 
+    def _connect_branching(self) -> None:
+        timeline, densifying = self.timeline, self.densifying
+        timeline.slider.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        timeline.slider.customContextMenuRequested.connect(self.branching.open_menu)
+        timeline.branch.clicked.connect(self.branching.open_button_menu)
+        timeline.tree.wanted.connect(self.branching.go_to)
+        densifying.changed.connect(lambda: self.panel.hold(BUSY if densifying.active else ""))
+        densifying.said.connect(self.say)
+        densifying.denser.connect(self.branching.take_denser)
+        for news in (self.panel.started, self.panel.ended):
+            news.connect(lambda *_: self.family.refresh())
+
     # -- runs ----------------------------------------------------------------------------------------------
 
-    def open(self, path: str | Path, epoch: int | None = None) -> None:
+    def open(self, path: str | Path, epoch: int | None = None, stay: bool = False) -> None:
         """Show a run file, at its last checkpoint or at `epoch`; what is wrong with it is said in the status bar.
 
         The file is looked through in a thread; `opened` tells when it is on show.
+        stay : it is a relative of the run on show: keep to the epoch and the brushes
         """
         self.say(f"Opening {Path(path).name} …")
         if self.session.selection.run is None:
             self.session.select(trouble=f"Opening {Path(path).name} …")
-        opening = _Opening(Path(path), epoch, self)
+        opening = _Opening(Path(path), epoch, stay, self)
         self._opening.append(opening)
         opening.finished.connect(lambda: self._finish_opening(opening))
         opening.start()
@@ -152,22 +170,46 @@ class MainWindow(QMainWindow):
             self.session.select(trouble=opening.why)
             self.opened.emit(None)
             return
-        self._remember(opening.run_found.path)
-        self.show_run(opening.run_found, opening.epoch)
+        live = self.family.live()
+        run = live if live is not None and live == opening.run_found else opening.run_found
+        self._remember(run.path)
+        if opening.stay:
+            self.stay(run)
+            self.branching.tell(run)
+        else:
+            self.show_run(run, opening.epoch)
         if opening.run_found.path == DEMONSTRATION:
             self.session.suggest(neurons=((0, DEMONSTRATION_NEURON),))
         self.telling.look_for(opening.run_found)
         self.opened.emit(opening.run_found)
 
     def show_run(self, run: Run, epoch: int | None = None) -> None:
-        now = self.session.selection.run
-        if now is not None and now != run:
-            self._previous, self._previous_epoch = now, self.session.selection.epoch
-        self.say(REDUCED if run.reduced_precision else "")
+        self._leave_for(run)
         self.session.show_run(run, epoch)
+        self.timeline.slider.setFocus()
+
+    def stay(self, run: Run) -> None:
+        """Show a relative of the run on show from where one is."""
+        self._leave_for(run)
+        self.session.stay(run)
+
+    def _leave_for(self, run: Run) -> None:
+        selection = self.session.selection
+        if selection.run is not None and selection.run.id != run.id:
+            self._previous = selection.run
+            self.branching.keep(selection.run)
+            self._previous_epoch = selection.epoch if selection.n_checkpoints else None
+        self.say(REDUCED if run.reduced_precision else "")
         self._back.setEnabled(self._previous is not None)
         self.panel.previous.setEnabled(self._previous is not None)
-        self.timeline.slider.setFocus()
+
+    def take_denser(self, run: Run) -> None:
+        """The same run with more checkpoints, in place of what is on show or was before."""
+        before, now = self._previous, self.session.selection.run
+        if before is not None and (before.id, before.path) == (run.id, run.path):
+            self._previous = run
+        if now is not None and (now.id, now.path) == (run.id, run.path):
+            self.session.stay(run)
 
     def show_previous(self) -> None:
         """The run that was on show before, one click away."""
@@ -182,9 +224,14 @@ class MainWindow(QMainWindow):
             self.open(DEMONSTRATION, epoch=DEMONSTRATION_EPOCH)
 
     def _show_new_run(self, run: Run) -> None:
+        """A training has begun; a fork of the run on show is looked at from where one is."""
         self._remember(run.path)
         self.timeline.play(False)
-        self.show_run(run)
+        now = self.session.selection.run
+        if now is not None and run.origin.parent == now.id:
+            self.stay(run)
+        else:
+            self.show_run(run)
         self.session.select(following=True)
 
     def _remember(self, path: Path) -> None:
@@ -503,8 +550,10 @@ class MainWindow(QMainWindow):
         if self.panel.is_training and not self._may_stop():
             event.ignore()
             return
+        self.densifying.cancel_and_wait()
         self.panel.stop_and_wait()
         self.timeline.play(False)
+        self.family.close()
         for opening in self._opening:
             opening.wait()
         self.settings.setValue(f"geometry/{VERSION}", self.saveGeometry())
@@ -521,8 +570,9 @@ class MainWindow(QMainWindow):
         self.close()
 
     def _is_training(self) -> bool:
+        """Whether something is trained now, which goes first."""
         thread = self.panel.thread_in_training
-        return thread is not None and not thread.paused
+        return self.densifying.active or (thread is not None and not thread.paused)
 
     def _may_stop(self) -> bool:
         question = QMessageBox.question(
@@ -563,9 +613,9 @@ class _Unseen(QObject):
 class _Opening(QThread):
     """Looks a file through and opens it, away from the window."""
 
-    def __init__(self, path: Path, epoch: int | None, parent: QObject) -> None:
+    def __init__(self, path: Path, epoch: int | None, stay: bool, parent: QObject) -> None:
         super().__init__(parent)
-        self._path, self.epoch = path, epoch
+        self._path, self.epoch, self.stay = path, epoch, stay
         self.run_found: Run | None = None
         self.why = ""
 

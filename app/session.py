@@ -125,6 +125,19 @@ class Session(QObject):
             **{name: getattr(Selection(), name) for name in BRUSHES},
         )  # fmt: skip
 
+    def stay(self, run: Run) -> None:
+        """Look at a relative of the run on show, or at the same one with other checkpoints, from where one is.
+
+        The brushes are kept, and the epoch: the nearest that the run has. Of the same run what can be undone is too.
+        """
+        now, n = self.selection, run.refresh()
+        step = int(abs(run.epochs[:n] - now.epoch).argmin()) if n and now.n_checkpoints else 0
+        following = now.following and step >= n - 1
+        new = _clamped(replace(now, run=run, n_checkpoints=n, step=step, following=following, trouble=""))
+        if now.run is None or now.run.id != run.id:
+            self._remember(now, new)
+        self._become(new)
+
     def scrub(self, step: int) -> None:
         """Go to a checkpoint by hand: that stops following, unless it is the newest."""
         n = self.selection.n_checkpoints

@@ -14,6 +14,8 @@ from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QSlider, QToolButt
 from app import theme
 from app.ablation_words import ablation_text
 from app.compute import Answer, Compute, Query
+from app.family import Family
+from app.family_tree import FamilyTree
 from app.session import Selection, Session
 from app.theme import SPACE
 from app.tracing import Tracing
@@ -84,6 +86,11 @@ class CheckpointSlider(QSlider):
             self._changed()
 
     @property
+    def phases(self) -> tuple[Span, ...]:
+        """The phases over the groove."""
+        return self._spans
+
+    @property
     def gaps(self) -> list[tuple[int, int]]:
         """Neighbouring checkpoints, as epochs, that are far apart."""
         if len(self._epochs) < 2:
@@ -95,6 +102,10 @@ class CheckpointSlider(QSlider):
         """x of an epoch."""
         width = self.width() - 2 * _MARGIN
         return float(_MARGIN + width * np.interp(epoch, self._epochs, self._places))
+
+    def x_of(self, epoch: float) -> float:
+        """x of any epoch; outside the run, of its nearer end."""
+        return self._x(epoch) if len(self._epochs) else float(_MARGIN)
 
     def place_of(self, step: int) -> float:
         """x of a checkpoint in the widget's coordinates."""
@@ -361,7 +372,8 @@ class Timeline(QFrame):
         row = QHBoxLayout(self)
         row.setContentsMargins(SPACE, SPACE // 2, SPACE + 4, SPACE // 2)
         row.setSpacing(2)
-        for button in (first, back, self._play, forward, last, self._loop):
+        self.branch = self._button("git-branch", "timeline.branch", "Fork or densify here", None)
+        for button in (first, back, self._play, forward, last, self._loop, self.branch):
             row.addWidget(button)
         where = QVBoxLayout()
         where.setSpacing(0)
@@ -371,7 +383,12 @@ class Timeline(QFrame):
         row.addSpacing(SPACE)
         row.addLayout(where)
         row.addSpacing(SPACE)
-        row.addWidget(self.slider, 1)
+        self.tree = FamilyTree(Family.of(self.session), self.slider.x_of)
+        scale = QVBoxLayout()
+        scale.setSpacing(0)
+        scale.addWidget(self.slider)
+        scale.addWidget(self.tree)
+        row.addLayout(scale, 1)
         row.addSpacing(SPACE)
         self._ablated = QToolButton()
         self._ablated.setObjectName("timeline.ablated")
@@ -445,6 +462,7 @@ class Timeline(QFrame):
             self._count.setText("")
         blocked.unblock()
         self.slider.update()
+        self.tree.show_selection(s, str(self._scale.currentData()))
 
     def _ask_phases(self, s: Selection) -> None:
         t = self._tracing

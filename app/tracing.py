@@ -60,7 +60,7 @@ def flush_traces(traces: Traces, serial: int) -> None:
 
 def close_traces(traces: Traces, serial: int) -> None:
     """Write what is known; all of this happens in the analysis thread, so nothing is cut short."""
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, RuntimeError):  # the last: it was closed, and nobody was told
         traces.flush()
     traces.close()
 

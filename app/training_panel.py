@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,6 @@ from typing import Any
 from PySide6.QtCore import QSettings, QStandardPaths, Qt, QTimer, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
-    QCheckBox,
     QComboBox,
     QFileDialog,
     QFormLayout,
@@ -32,20 +31,19 @@ from PySide6.QtWidgets import (
 
 from app import theme
 from app.compute import Answer, Compute, Query
+from app.config_form import ConfigForm, duration, size, value_text
 from app.session import Selection, Session
 from app.theme import SPACE
-from app.training_thread import Ended, Preparation, TrainingThread
+from app.training_thread import Ended, Make, Preparation, TrainingThread
 from app.views.base import Header, label
 from app.views.plots import epoch_text
 from app.views.pointer import KeepsKeys
 from engine import recording
-from engine.config import PRESETS, Config, ConfigError, hint, parse_setting, preset
+from engine.config import PRESETS, Config, hint, preset
 from engine.estimate import Estimate, estimate
 from engine.runfile import Run
 from engine.training import Checkpoint, Progress
 
-_SYMBOLS = {"add": "a + b", "subtract": "a − b", "multiply": "a · b", "divide": "a / b", "x2xyy2": "a² + ab + b²"}
-_DEVICES = {"cpu": "CPU", "cuda": "CUDA"}  # until it is known what there is
 _GROWTH_MS = 400  # at least, between two updates of the views: the event loop stays free
 _GROWTH_MS_MOST = 8000
 _GROWTH_SHARE = 0.04  # of a core's time that updating the views of a run in training may take
@@ -71,6 +69,7 @@ class TrainingPanel(QFrame):
     started = Signal(object)  # Run
     said = Signal(str)  # for the status bar
     back = Signal()  # to the run that was on show before
+    ended = Signal()  # a training, however it did
 
     def __init__(self, session: Session, compute: Compute, settings: QSettings) -> None:
         super().__init__()
@@ -81,7 +80,7 @@ class TrainingPanel(QFrame):
         self.thread_in_training: TrainingThread | None = None
         self._config: Config | None = None
         self._suggested = ""
-        self._editors: dict[str, QWidget] = {}
+        self._held = ""  # why nothing may be trained now
         self._recent: deque[tuple[float, int]] = deque()
         self.picture_awaited: Callable[[], bool] = lambda: False
         self._preparation = Preparation(self)
@@ -109,65 +108,20 @@ class TrainingPanel(QFrame):
         """Fill the form from a preset."""
         name = name if name in PRESETS else "quick"
         self._preset.setCurrentText(name)
-        self._fill(preset(name))
+        self._form.fill(preset(name))
         self._suggest_file()
 
-    def _fill(self, config: Config) -> None:
-        for name, editor in self._editors.items():
-            editor.blockSignals(True)
-            value = getattr(config, name)
-            if isinstance(editor, QComboBox):
-                editor.setCurrentIndex(editor.findData(value))
-            elif isinstance(editor, QCheckBox):
-                editor.setChecked(value)
-            elif isinstance(editor, QLineEdit):
-                editor.setText(_text(value))
-            editor.blockSignals(False)
-        self._edited()
-
     def _edited(self) -> None:
-        """Read the form; mark what is wrong where it stands."""
-        values, wrong = {}, {}
-        for name, editor in self._editors.items():
-            try:
-                values[name] = self._value(name, editor)
-            except ConfigError as error:
-                wrong[name] = str(error)
-        self._config = None
-        tried = dict(values)
-        while True:  # each round finds one more field that is wrong
-            try:
-                found = Config(**tried)
-                break
-            except ConfigError as error:
-                name = str(error).split(" ")[0].rstrip(":")
-                wrong.setdefault(name, str(error))
-                if tried.pop(name, None) is None:
-                    break
-        if not wrong:
-            self._config = found
-        for name, editor in self._editors.items():
-            if bool(editor.property("wrong")) != (name in wrong):
-                editor.setProperty("wrong", name in wrong)
-                editor.style().unpolish(editor)
-                editor.style().polish(editor)
-            editor.setToolTip(wrong.get(name, _tip(name)))
-        self._wrong.setText(next(iter(wrong.values()), ""))
-        self._wrong.setVisible(bool(wrong))
+        """Say what is wrong, and what is known of such settings."""
+        self._config = self._form.config
+        self._wrong.setText(next(iter(self._form.wrong.values()), ""))
+        self._wrong.setVisible(bool(self._form.wrong))
         advice = hint(self._config) if self._config is not None else None
         self._hint.setText(advice or "")
         self._hint.setVisible(bool(advice))
-        self._start.setEnabled(self._config is not None and not self._is_training())
+        self._start.setEnabled(self._config is not None and not self._is_training() and not self._held)
         self._cost.setText("")
         self._ask_estimate.start()
-
-    def _value(self, name: str, editor: QWidget) -> Any:
-        if isinstance(editor, QComboBox):
-            return editor.currentData()
-        if isinstance(editor, QCheckBox):
-            return editor.isChecked()
-        assert isinstance(editor, QLineEdit)
-        return parse_setting(name, editor.text())
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -194,10 +148,7 @@ class TrainingPanel(QFrame):
 
     def _prepared(self) -> None:
         """Training can begin at once: say on what, and measure."""
-        device = self._editors["device"]
-        assert isinstance(device, QComboBox)
-        for i in range(device.count()):
-            device.setItemText(i, self._preparation.devices.get(device.itemData(i), device.itemText(i)))
+        self._form.name_devices(self._preparation.devices)
         self._estimate()
 
     def _estimated(self, query: Query, answer: Answer) -> None:
@@ -208,11 +159,16 @@ class TrainingPanel(QFrame):
             return
         cost: Estimate = answer.value
         more = "+" if self._config is not None and self._config.transition_every else ""
-        self._cost.setText(f"about {_duration(cost.seconds)} on this machine, {_size(cost.bytes)}{more} on disk")
+        self._cost.setText(f"about {duration(cost.seconds)} on this machine, {size(cost.bytes)}{more} on disk")
+
+    @property
+    def folder(self) -> Path:
+        """Where trainings go, unless another name is typed."""
+        documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+        return Path(str(self._settings.value("training/folder") or Path(documents) / "Grokscope"))
 
     def _suggest_file(self) -> None:
-        documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
-        folder = Path(str(self._settings.value("training/folder") or Path(documents) / "Grokscope"))
+        folder = self.folder
         stem, n = self._preset.currentText(), 1
         while (folder / f"{stem}-{n}.h5").exists():
             n += 1
@@ -231,27 +187,55 @@ class TrainingPanel(QFrame):
         """Train what the form says."""
         if self._config is None or self._is_training():
             return
+        if self._held:
+            self.said.emit(self._held)
+            return
         config, path = self._config, Path(self._file.text()).expanduser()
+        if not self._make_folder(path):
+            return
+        self._settings.setValue("training/folder", str(path.parent))
+        self._settings.setValue("training/preset", self._preset.currentText())
+        self.train(lambda say, told: recording.start(config, path), config, 0)
+
+    def fork(self, parent: Run, epoch: int, path: Path, overrides: Mapping[str, Any], optimizer: str) -> bool:
+        """Train a fork of a run from one of its checkpoints.  -> whether it was begun
+
+        Raises `ConfigError` for what a fork cannot change.
+        """
+        config = recording.forked(parent.config, epoch, overrides)
+        if self._is_training() or self._held or not self._make_folder(path):
+            return False
+        self.train(
+            lambda say, told: recording.fork(parent, path, epoch, overrides, optimizer, say, told), config, epoch
+        )
+        return True
+
+    def hold(self, why: str) -> None:
+        """Train nothing from now on, and say why; empty: training is free again."""
+        self._held = why
+        self._show_buttons()
+
+    def _make_folder(self, path: Path) -> bool:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             self._fail(f"{path.parent} cannot be made: {error.strerror}. Choose another folder.")
-            return
-        self._settings.setValue("training/folder", str(path.parent))
-        self._settings.setValue("training/preset", self._preset.currentText())
-        self.train(lambda: recording.start(config, path), config, 0)
+            return False
+        return True
 
-    def train(self, make: Any, config: Config, first_epoch: int) -> None:
+    def train(self, make: Make, config: Config, first_epoch: int) -> None:
         """Run a recording in the training thread."""
         thread = TrainingThread(make, self)
         self.thread_in_training = thread
         self._total, self._recent = config.epochs, deque([(time.perf_counter(), first_epoch)])
         self._spent = self.compute.seconds + time.thread_time()
-        self._bar.setRange(0, max(1, config.epochs))
+        self._bar.setRange(first_epoch, max(first_epoch + 1, config.epochs))
         self._bar.setValue(first_epoch)
         self._state.setText("starting …")
         self._numbers.setText("")
         thread.began.connect(self.started)
+        thread.said.connect(self.said)
+        thread.replayed.connect(self._replayed)
         thread.progressed.connect(self._progressed)
         thread.committed.connect(self._committed)
         thread.waiting.connect(self._waiting)
@@ -290,6 +274,13 @@ class TrainingPanel(QFrame):
 
     is_training = property(_is_training)
 
+    def _replayed(self, epoch: int, wanted: int) -> None:
+        """On the way to a fork that goes on with its parent's optimiser state."""
+        if self.sender() is self.thread_in_training:
+            self._state.setText(
+                f"replaying to recover the optimiser's state: {epoch_text(epoch)} of {epoch_text(wanted)}"
+            )
+
     def _progressed(self, progress: Progress) -> None:
         if self.sender() is not self.thread_in_training:
             return  # late news of a run that was stopped
@@ -303,7 +294,7 @@ class TrainingPanel(QFrame):
         (t0, e0), (t1, e1) = self._recent[0], self._recent[-1]
         rate = (e1 - e0) / (t1 - t0) if t1 > t0 else 0.0
         self._bar.setValue(progress.epoch)
-        left = f" · {_duration((self._total - progress.epoch) / rate)} left" if rate else ""
+        left = f" · {duration((self._total - progress.epoch) / rate)} left" if rate else ""
         self._state.setText(
             f"{epoch_text(progress.epoch)} of {epoch_text(self._total)} epochs\n{epoch_text(rate)} / s{left}"
         )
@@ -371,6 +362,7 @@ class TrainingPanel(QFrame):
         self._suggest_file()
         self._show_buttons()
         self._edited()
+        self.ended.emit()
 
     def _fail(self, message: str) -> None:
         self._state.setText(message)
@@ -379,7 +371,8 @@ class TrainingPanel(QFrame):
 
     def _show_buttons(self) -> None:
         thread = self.thread_in_training
-        self._start.setEnabled(thread is None and self._config is not None)
+        self._start.setEnabled(thread is None and self._config is not None and not self._held)
+        self._start.setToolTip(self._held or "Train the next run")
         self._pause.setEnabled(thread is not None)
         self._stop.setEnabled(thread is not None)
         self._pause.setText("Resume" if thread is not None and thread.paused else "Pause")
@@ -397,7 +390,7 @@ class TrainingPanel(QFrame):
         self._shown_name.setText(run.path.name if run is not None else "No run on show.")
         rows = {}
         if run is not None:
-            rows = {f.name: _text(getattr(run.config, f.name)) for f in fields(Config)}
+            rows = {f.name: value_text(getattr(run.config, f.name)) for f in fields(Config)}
         for name, value in self._shown.items():
             value.setText(rows.get(name, "—"))
 
@@ -429,28 +422,9 @@ class TrainingPanel(QFrame):
         self._preset.setToolTip("quick groks in seconds; paper is the paper's mainline, 40 000 epochs")
         self._preset.textActivated.connect(self.use_preset)
         column.addWidget(self._preset)
-        form = QWidget()
-        rows = QVBoxLayout(form)
-        rows.setContentsMargins(0, 0, SPACE, 0)
-        rows.setSpacing(SPACE)
-        groups: dict[str, QFormLayout] = {}
-        for f in fields(Config):
-            group = f.metadata["group"]
-            if group not in groups:
-                rows.addWidget(label(group.capitalize(), "group"))
-                groups[group] = QFormLayout()
-                groups[group].setHorizontalSpacing(SPACE)
-                groups[group].setVerticalSpacing(4)
-                groups[group].setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-                rows.addLayout(groups[group])
-            editor = self._editor(f.name, f.metadata["choices"], f.default)
-            self._editors[f.name] = editor
-            name = label(f.name.replace("_", " "), "muted")
-            name.setToolTip(f.metadata["help"])
-            name.setBuddy(editor)
-            name.setMinimumWidth(100)
-            groups[group].addRow(name, editor)
-        rows.addStretch(1)
+        self._form = form = ConfigForm("training", [[f.name for f in fields(Config)]])
+        form.edited.connect(self._edited)
+        form.setContentsMargins(0, 0, SPACE, 0)
         column.addWidget(_scrolled(form, "Settings of the next run"), 1)
         self._wrong, self._hint, self._cost = (label("", role) for role in ("error", "hint", "muted"))
         for item in (self._wrong, self._hint, self._cost):
@@ -461,28 +435,6 @@ class TrainingPanel(QFrame):
         self._cost.setObjectName("training.cost")
         column.addLayout(self._file_row())
         return page
-
-    def _editor(self, name: str, choices: tuple[str, ...], default: Any) -> QWidget:
-        editor: QWidget
-        if choices:
-            editor = QComboBox()
-            names = _DEVICES if name == "device" else _SYMBOLS
-            for choice in choices:
-                editor.addItem(names.get(choice, choice), choice)
-            editor.currentIndexChanged.connect(self._edited)
-        elif isinstance(default, bool):
-            editor = QCheckBox()
-            editor.toggled.connect(self._edited)
-        else:
-            editor = QLineEdit()
-            editor.setPlaceholderText("d_model / n_heads" if name == "d_head" else "")
-            editor.textChanged.connect(self._edited)
-        editor.setMinimumWidth(96)
-        editor.setObjectName(f"training.{name}")
-        editor.setAccessibleName(name.replace("_", " "))
-        editor.setAccessibleDescription(_tip(name))
-        editor.setToolTip(_tip(name))
-        return editor
 
     def _file_row(self) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -587,28 +539,3 @@ def _scrolled(content: QWidget, name: str) -> QScrollArea:
     area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # it follows the keyboard through its fields
     area.setAccessibleName(name)
     return area
-
-
-def _tip(name: str) -> str:
-    return str(next(f.metadata["help"] for f in fields(Config) if f.name == name))
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ", ".join(_text(v) for v in value)
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:g}"
-    return "" if value is None else str(value)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def _size(n: int) -> str:
-    return f"{n / 1e6:.0f} MB" if n < 1e9 else f"{n / 1e9:.1f} GB"

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, QThread, Signal
 
-from engine.recording import Recording
+from engine.recording import Recording, Told
+from engine.repetition import Say
 from engine.runfile import Run
 from engine.runwriter import NoSpace
 from engine.training import Checkpoint, Progress, device_names, prepare
 
 _WAIT_FOR_SPACE = 1.0  # seconds between attempts
+Make = Callable[[Say, Told], Recording]
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,10 @@ class Ended:
     message: str = ""
 
 
+class _Stopped(Exception):
+    """Before there was anything to stop."""
+
+
 class TrainingThread(QThread):
     """Runs one recording to its end, to `stop`, or to its failure. Nothing is ever ended by force."""
 
@@ -32,9 +38,11 @@ class TrainingThread(QThread):
     progressed = Signal(object)  # Progress
     committed = Signal(object)  # Checkpoint
     waiting = Signal(str)  # for disk space; empty: no longer
+    said = Signal(str)  # a sentence for the person
+    replayed = Signal(int, int)  # on the way to an optimiser's state: the epoch reached, the epoch wanted
     ended = Signal(object, object)  # this thread, Ended
 
-    def __init__(self, make: Callable[[], Recording], parent: QObject | None = None) -> None:
+    def __init__(self, make: Make, parent: QObject | None = None) -> None:
         """make : starts, resumes or forks; called in the thread; its errors are told by `ended`"""
         super().__init__(parent)
         self._make = make
@@ -59,9 +67,12 @@ class TrainingThread(QThread):
         self._go.set()
 
     def run(self) -> None:
-        _step_aside()
+        step_aside()
         try:
-            recording = self._make()
+            recording = self._make(self.said.emit, self._go_on_to)
+        except _Stopped:
+            self.ended.emit(self, Ended("stopped"))
+            return
         except Exception as error:
             self.ended.emit(self, Ended("failed", str(error)))
             return
@@ -83,6 +94,13 @@ class TrainingThread(QThread):
         finally:
             events.close()
         self.ended.emit(self, Ended("stopped"))
+
+    def _go_on_to(self, epoch: int, wanted: int) -> None:
+        """On the way to an optimiser's state."""
+        self._go.wait()
+        if self._stop.is_set():
+            raise _Stopped
+        self.replayed.emit(epoch, wanted)
 
     def _tell(self, event: Progress | Checkpoint | NoSpace) -> None:
         if isinstance(event, NoSpace):
@@ -108,7 +126,7 @@ class Preparation(QThread):
         self.devices = device_names()
 
 
-def _step_aside() -> None:
+def step_aside() -> None:
     """The window goes first: lower this thread's own priority, where the system can."""
     if hasattr(os, "setpriority"):
         try:

@@ -332,7 +332,7 @@ def _recorded(config: Config) -> tuple[float, float, int]:
     """Train into a file. -> seconds on checkpoints, seconds in all, checkpoints"""
     from engine import recording, training
 
-    spent, plain = 0.0, training._checkpoint
+    spent, plain = 0.0, training.checkpoint
 
     def evaluated(*arguments: Any) -> Any:
         nonlocal spent
@@ -351,13 +351,13 @@ def _recorded(config: Config) -> tuple[float, float, int]:
             append(checkpoint)
             spent += time.perf_counter() - begin
 
-        training._checkpoint, new.writer.append = evaluated, appended  # type: ignore[assignment, method-assign]
+        training.checkpoint, new.writer.append = evaluated, appended  # type: ignore[assignment, method-assign]
         try:
             begin = time.perf_counter()
             kept = sum(isinstance(event, training.Checkpoint) for event in new.events())
             return spent, time.perf_counter() - begin, kept
         finally:
-            training._checkpoint = plain
+            training.checkpoint = plain
 
 
 @dataclass(frozen=True)

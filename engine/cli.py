@@ -1,4 +1,4 @@
-"""The verbs that need no Qt: train, import, info, verify, bench."""
+"""The verbs that need no Qt: train, densify, import, info, analyse, verify, bench."""
 
 from __future__ import annotations
 
@@ -109,6 +109,17 @@ def parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--epochs", type=int, metavar="N", help="the last epoch, always counted from epoch 0")
     train.add_argument("--device", choices=("auto", "cpu", "cuda"), help="where to train")
+
+    densify = verb(
+        "densify", _densify, "Train a stretch of a run again, exactly, for checkpoints at every N epochs.",
+        epilog="example:\n  main.py densify mine.h5 --from 9000 --to 10000 --every 5\n\n"
+        "The run is not touched: the new checkpoints lie beside it, in mine.dense.h5, and are the run's from then\n"
+        "on. Only what a stored checkpoint proves, reproduced bit for bit, is kept. Ctrl-C keeps what is proven.",
+    )  # fmt: skip
+    densify.add_argument("file", type=Path, metavar="RUN.h5")
+    densify.add_argument("--from", type=int, metavar="A", dest="start", help="epoch (default: the run's first)")
+    densify.add_argument("--to", type=int, metavar="B", dest="stop", help="epoch (default: the run's last)")
+    densify.add_argument("--every", type=int, metavar="N", required=True, help="checkpoints at the multiples of N")
 
     imported = verb(
         "import", _import, "Read a model that others trained, such as the paper authors' .pth, into a run file.",
@@ -241,6 +252,33 @@ def _record(new: Any, path: Path) -> int:
     return DONE
 
 
+def _densify(options: argparse.Namespace) -> int:
+    from engine.densify import densify, plan
+
+    run = Run.open(options.file)
+    first, last = run.epochs[[0, -1]].tolist() if run.n_checkpoints else (0, 0)
+    start = first if options.start is None else options.start
+    stop = last if options.stop is None else options.stop
+    wanted = plan(run, start, stop, options.every)
+    stretch = f"{options.file}: {start} to {stop}, every {options.every} epochs"
+    if not wanted.wanted:
+        _say(f"{stretch}: every checkpoint is there already.")
+        return DONE
+    _say(f"{stretch}: {len(wanted.wanted)} new checkpoints, training again from {wanted.begin} to {wanted.end}.")
+    kept, events = 0, densify(run, wanted, _say)
+    with _stop_on_signals() as stop_event, _progress_bar(wanted.end, wanted.begin) as bar:
+        for event in events:
+            bar.update(event.epoch - bar.n)
+            kept = event.kept
+            if stop_event.is_set():
+                break
+        events.close()
+    stopped = stop_event.is_set() and kept < len(wanted.wanted)
+    proof = "every stored checkpoint on the way was reproduced bit for bit"
+    _say(f"{'Stopped; ' * stopped}{kept} checkpoints added to {run.path}: {proof}.")
+    return INTERRUPTED if stopped else DONE
+
+
 def _progress_bar(epochs: int, begin: int) -> Any:
     tty = sys.stderr.isatty()
     return tqdm(
@@ -326,6 +364,8 @@ def _facts(run: Run) -> dict[str, Any]:
         "message": status.message,
         "config": asdict(run.config),
         "n_checkpoints": run.n_checkpoints,
+        "n_replayed": len(run.dense_epochs),
+        "replayed_trouble": run.dense_trouble,
         "epochs": run.epochs.tolist(),
         "train_loss": last("train_loss"),
         "test_loss": last("test_loss"),
@@ -355,13 +395,15 @@ def _info(options: argparse.Namespace) -> int:
 
 def _verify(options: argparse.Namespace) -> int:
     run = Run.open(options.file)
-    wrong = run.checksum_errors()
+    wrong = run.checksum_errors() + ([run.dense_trouble] if run.dense_trouble else [])
     for line in wrong:
         about = "" if line.startswith(str(options.file)) else f"{options.file}: "
         print(f"grokscope: {about}{line}", file=sys.stderr)
     if wrong:
         return FAILED
-    print(f"{options.file} is sound: {run.n_checkpoints} checkpoints, all checksums match. {run.status().state}.")
+    replayed = f" ({len(run.dense_epochs)} of them replayed)" if len(run.dense_epochs) else ""
+    checkpoints = f"{run.n_checkpoints} checkpoints{replayed}"
+    print(f"{options.file} is sound: {checkpoints}, all checksums match. {run.status().state}.")
     return DONE
 
 

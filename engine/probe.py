@@ -1,7 +1,7 @@
 """Run as a program: look a file through before anyone trusts it.  probe.py FILE
 
-Exit 0: a run file of this format, every chunk inside the file. Exit 1: the last line says what it is instead.
-Any other end is a crash inside HDF5. Imports nothing of ours: it must survive alone.
+Exit 0: a run file or one of replayed checkpoints, of this format, every chunk inside the file. Exit 1: the last line
+says what it is instead. Any other end is a crash inside HDF5. Imports nothing of ours: it must survive alone.
 """
 
 import json
@@ -11,8 +11,7 @@ from collections.abc import Callable
 
 import h5py
 
-FORMAT = "grokscope run"
-FORMAT_VERSION = 1
+FORMATS = {"grokscope run": 1, "grokscope dense": 1}  # name -> version
 
 
 def problem(path: str) -> str | None:
@@ -32,11 +31,12 @@ def problem(path: str) -> str | None:
     except (OSError, ValueError):
         return "cannot be opened; it is cut short or damaged."
     with file:
-        if file.attrs.get("format") != FORMAT:
+        known = FORMATS.get(str(file.attrs.get("format")))
+        if known is None:
             return "is an HDF5 file but not a Grokscope run."
         version = int(file.attrs.get("format_version", 0))
-        if version != FORMAT_VERSION:
-            return f"is format {version}; this program reads format {FORMAT_VERSION}. Update Grokscope."
+        if version != known:
+            return f"is format {version}; this program reads format {known}. Update Grokscope."
         return _walk(file, path)
 
 
@@ -78,6 +78,9 @@ def _walk(file: h5py.File, path: str) -> str | None:
 
 def _committed_rows(file: h5py.File) -> Callable[[str], tuple[int, int]]:
     """For the name of a dataset: which of its rows count, from the first to before the last."""
+    if file.attrs["format"] == "grokscope dense":  # whole, or not there
+        every = len(file["checkpoints/epoch"])
+        return lambda name: (0, every)
     n = int(file["committed"][()])
     if not n:
         return lambda name: (0, 0)

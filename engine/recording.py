@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from engine.config import Config, ConfigError
+from engine.repetition import Say, compare, difference, kept_before, repeat, stretch_after
 from engine.runfile import Arrays, Origin, Run, RunError, Status
 from engine.runwriter import NoSpace, RunWriter
-from engine.training import Checkpoint, Progress, Start, Trainer, events
+from engine.training import YIELD_SECONDS, Checkpoint, Progress, Start, Trainer, events
 
 SCHEDULE = frozenset({
     "epochs", "checkpoint_every", "dense_every", "dense_until", "transition_every", "test_every", "device",
@@ -23,7 +23,9 @@ FIXED_IN_A_FORK = (
     "operation", "p", "model_seed", "d_model", "n_heads", "d_head", "d_mlp", "n_layers", "activation", "layer_norm",
 )  # fmt: skip
 
-Say = Callable[[str], None]
+Told = Callable[[int, int], None]
+"""Called now and then while an optimiser's state is replayed, with the epoch reached and the one wanted.
+Raise in it to give up."""
 
 
 class Recording:
@@ -96,7 +98,7 @@ def resume(path: str | Path, epochs: int | None = None, device: str | None = Non
     elif run.origin.parent is not None:
         raise RunError(f"{path} was stopped before its first checkpoint; fork its parent again.")
     trainer = Trainer(config, begin, threads=int(run.segments[-1]["threads"]))
-    _compare(run.segments[-1], trainer.environment(), say)
+    compare(run.segments[-1], trainer.environment(), say)
     run.close()
     writer = RunWriter.resume(path, config, trainer.environment())
     if writer.run != run or writer.run.n_checkpoints != run.n_checkpoints:
@@ -112,72 +114,85 @@ def fork(
     overrides: Mapping[str, Any] | None = None,
     optimizer: str | None = None,
     say: Say = print,
+    told: Told = lambda epoch, wanted: None,
 ) -> Recording:
     """A new run that begins with the weights of `parent` at `epoch` (None: its last), and keeps its epoch numbers.
 
     optimizer : `kept` goes on with the parent's optimiser state and warm-up, replayed where it was not kept;
         `fresh` begins anew and repeats the warm-up. None: kept if no setting that moves weights changes, else fresh.
+    overrides : settings that change. Another `train_fraction` takes more or fewer pairs of the same shuffle: the
+        training pairs become a superset or a subset of the parent's.
     Raises `RunError`, `ConfigError`, `TrainingError`.
     """
     if not parent.n_checkpoints:
         raise RunError(f"{parent.path} has no checkpoint to start from.")
     step = parent.n_checkpoints - 1 if epoch is None else parent.step_at(epoch)
     epoch = int(parent.epochs[step])
-    config = _changed(parent.config, overrides or {})
-    for name in FIXED_IN_A_FORK:
-        if getattr(config, name) != getattr(parent.config, name):
-            raise ConfigError(f"{name} = {getattr(config, name)}: a fork keeps its parent's model and task.")
-    if config.epochs <= epoch:
-        raise ConfigError(f"epochs = {config.epochs}: must be above {epoch}, where the fork begins; give --epochs.")
-    unchanged = all(
-        value == getattr(parent.config, name) for name, value in asdict(config).items() if name not in SCHEDULE
-    )
-    mode = optimizer or ("kept" if unchanged else "fresh")
+    config = forked(parent.config, epoch, overrides or {})
+    mode = optimizer or ("kept" if moves_nothing(config, parent.config) else "fresh")
     if mode == "kept":
-        state, threads = _state_at(parent, step, say)
+        state, threads = _state_at(parent, step, say, told)
         warmup_from = parent.origin.warmup_from
     else:
         state, threads, warmup_from = None, None, epoch
     trainer = Trainer(config, Start(epoch, parent.weights(step), state, warmup_from), threads)
     if mode == "kept":
-        _compare(_segment_at(parent, epoch), trainer.environment(), say)
+        compare(stretch_after(parent, max(epoch - 1, 0)), trainer.environment(), say)
     origin = Origin(epoch, parent.id, warmup_from, mode)
     return Recording(trainer, RunWriter.create(path, config, origin, trainer.environment()), epoch)
 
 
-def _state_at(run: Run, step: int, say: Say) -> tuple[Arrays, int]:
+def forked(parent: Config, epoch: int, overrides: Mapping[str, Any]) -> Config:
+    """The settings of a fork at an epoch. Raises `ConfigError` for what a fork cannot change."""
+    config = _changed(parent, overrides)
+    fixed = (*FIXED_IN_A_FORK, *(("data_seed",) if parent.operation == "random" else ()))  # it makes the table
+    for name in fixed:
+        if getattr(config, name) != getattr(parent, name):
+            raise ConfigError(f"{name} = {getattr(config, name)}: a fork keeps its parent's model and task.")
+    if config.epochs <= epoch:
+        raise ConfigError(f"epochs = {config.epochs}: must be above {epoch}, where the fork begins; give --epochs.")
+    return config
+
+
+def moves_nothing(config: Config, parent: Config) -> bool:
+    """Whether two settings lead to the same weights."""
+    return all(value == getattr(parent, name) for name, value in asdict(config).items() if name not in SCHEDULE)
+
+
+def replay_begin(run: Run, epoch: int) -> int | None:
+    """Where a replay starts that recovers the optimiser's state at a checkpoint: there, if it is held; None: nowhere.
+
+    Raises `RunError` for an epoch without a checkpoint.
+    """
+    if run.step_at(epoch) == run.n_checkpoints - 1 and run.kept_optimizers():
+        return epoch
+    step = kept_before(run, epoch)
+    return None if step is None else int(run.epochs[step])
+
+
+def _state_at(run: Run, step: int, say: Say, told: Told) -> tuple[Arrays, int]:
     """The optimiser's state at a checkpoint, kept or replayed, and the threads it was computed with."""
     epoch = int(run.epochs[step])
-    threads = int(_segment_at(run, epoch)["threads"])
+    threads = int(stretch_after(run, max(epoch - 1, 0))["threads"])
     last = run.optimizer() if step == run.n_checkpoints - 1 else None
     if last is not None:
         return last, threads
-    kept = [i for i in run.kept_optimizers() if i <= step]
-    if not kept:
+    kept = kept_before(run, epoch)
+    if kept is None:
         raise RunError(f"{run.path} holds no optimiser state to go on from; fork with --optimizer fresh.")
-    state = run.kept_optimizer(kept[-1])
-    begin = int(run.epochs[kept[-1]])
-    if begin == epoch:
-        return state, threads
-    say(f"Replaying epochs {begin} to {epoch} to recover the optimiser's state …")
-    trainer = Trainer(run.config, Start(begin, run.weights(kept[-1]), state, run.origin.warmup_from), threads)
-    while trainer.epoch < epoch:
-        trainer.advance()
-    replayed, stored = trainer.weights(), run.weights(step)
-    if any(not np.array_equal(replayed[name], stored[name]) for name in stored):
+    if kept == step:
+        return run.kept_optimizer(kept), threads
+    say(f"Replaying epochs {run.epochs[kept]} to {epoch} to recover the optimiser's state …")
+    last_told = time.perf_counter()
+    for trainer in repeat(run, epoch, say):
+        if trainer.epoch == epoch:
+            break
+        if time.perf_counter() - last_told >= YIELD_SECONDS:
+            told(trainer.epoch, epoch)
+            last_told = time.perf_counter()
+    if difference(run, step, trainer):
         say("Not bit-exact: the replay did not reproduce the stored weights on this machine.")
     return trainer.optimizer_state(), threads
-
-
-def _segment_at(run: Run, epoch: int) -> dict[str, Any]:
-    """The stretch of training, with its environment, that reached `epoch`."""
-    return [s for s in run.segments if s["from_epoch"] < max(epoch, 1) or s is run.segments[0]][-1]
-
-
-def _compare(stored: Mapping[str, Any], here: Mapping[str, Any], say: Say) -> None:
-    different = [f"{key} {stored.get(key)} → {value}" for key, value in here.items() if stored.get(key) != value]
-    if different:
-        say(f"Not bit-exact with what came before: {', '.join(different)}.")
 
 
 def _changed(config: Config, changes: Mapping[str, Any]) -> Config:

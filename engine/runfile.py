@@ -19,7 +19,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from engine import densefile
 from engine.config import Config, ConfigError
+from engine.densefile import Dense, dense_path
 from engine.lock import is_being_written
 from engine.models.transformer import shapes
 
@@ -61,23 +63,36 @@ class Status:
 
 
 class Run:
-    """A run file, read only. Equal and hashed by run id; outlives the writer whose handle it may share.
+    """A run file, read only, and the replayed checkpoints beside it, in one list by epoch.
 
-    Only committed checkpoints are seen; `refresh` looks for new ones. Thread-safe.
+    Equal and hashed by run id and the file of replayed checkpoints: the same step of equal runs is the same
+    checkpoint. Only committed checkpoints are seen; `refresh` looks for new ones, which come after the others. Who
+    wants replayed checkpoints that were made since opens the run again. Outlives the writer whose handle it may
+    share. Thread-safe.
+
+    dense_trouble : why a file of replayed checkpoints is there and not used; empty: it is used, or there is none
     """
 
-    def __init__(self, path: Path, file: h5py.File | None = None) -> None:
+    dense_trouble = ""
+    _dense: Dense | None = None
+
+    def __init__(self, path: Path, file: h5py.File | None = None, with_dense: bool = True) -> None:
         """Read through `file`, which belongs to somebody else; None: open it. Use `Run.open`. Raises `RunError`."""
         self.path = path
         self.lock = threading.RLock()  # held by the writer while it lets go of the handle that both use
         self._file: h5py.File | None = file
         self._own = file is None
         self.id = ""
+        self._stored = np.zeros(0, dtype=np.int64)  # epochs of the file's own checkpoints
+        self._dense_rows = np.zeros(0, dtype=np.int64)  # the replayed ones that are used
+        self._rows = np.zeros(0, dtype=np.int64)  # of each step: a row of the file, or ~row of the replayed ones
         self._epochs = np.zeros(0, dtype=np.int64)
         try:
             if file is not None:
                 self._read_header(file)
             self.refresh()
+            if with_dense:
+                self._find_dense()
         except BaseException:
             self.close()
             raise
@@ -85,6 +100,8 @@ class Run:
     def _read_header(self, file: h5py.File) -> None:
         """What does not change while a file is open."""
         with self._reading("what it is"):
+            if file.attrs.get("format") == densefile.FORMAT:
+                raise RunError(f"{self.path} holds replayed checkpoints; open the run that it lies beside.")
             run_id = str(file.attrs["run_id"])
             if self.id not in ("", run_id):
                 raise RunError(f"{self.path} is another run by now; open it again.")
@@ -103,12 +120,16 @@ class Run:
         """
         path = Path(path)
         _refuse_what_is_no_file(path)
+        trouble = ""
         if probe:
             probe_file(path)
-        return cls(path)
+            trouble = _probe_dense(dense_path(path))
+        run = cls(path, with_dense=not trouble)
+        run.dense_trouble = run.dense_trouble or trouble
+        return run
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Run) and other.id == self.id
+        return isinstance(other, Run) and (other.id, other.dense_id) == (self.id, self.dense_id)
 
     def __hash__(self) -> int:
         return hash(self.id)
@@ -124,9 +145,36 @@ class Run:
             n = self._committed()
             if self._follows():
                 _refresh_all(file)  # after `committed`: all else is at least as new
-            if n != len(self._epochs):
-                self._epochs = file["checkpoints/epoch"][:n].astype(np.int64)
-            return n
+            if n != len(self._stored):
+                self._stored = file["checkpoints/epoch"][:n].astype(np.int64)
+                self._merge()
+            return self.n_checkpoints
+
+    def _find_dense(self) -> None:
+        """Take in the replayed checkpoints between the first and the last one: what comes later does not move them."""
+        path = dense_path(self.path)
+        if not path.exists():
+            return
+        with self.lock:
+            try:
+                self._dense = Dense(path, self.id, self.config)
+            except (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
+                self.dense_trouble = f"{path} is not used: {_first_line(error)}."
+                return
+            epochs, ends = self._dense.epochs, self._stored[[0, -1]] if len(self._stored) else np.zeros(2, np.int64)
+            between = (epochs > ends[0]) & (epochs < ends[1]) & ~np.isin(epochs, self._stored)
+            self._dense_rows = np.flatnonzero(between)
+            self._merge()
+
+    def _merge(self) -> None:
+        """The file's own checkpoints and the replayed ones, by epoch."""
+        if self._dense is None:
+            self._rows, self._epochs = np.arange(len(self._stored)), self._stored
+            return
+        epochs = np.concatenate([self._stored, self._dense.epochs[self._dense_rows]])
+        order = np.argsort(epochs)
+        self._rows = np.concatenate([np.arange(len(self._stored)), ~self._dense_rows])[order]
+        self._epochs = epochs[order]  # last: who sees an epoch finds its row
 
     @property
     def n_checkpoints(self) -> int:
@@ -136,6 +184,21 @@ class Run:
     def epochs(self) -> NDArray[np.int64]:
         """Epoch of every checkpoint, ascending.  (n_checkpoints,)"""
         return self._epochs
+
+    @property
+    def n_committed(self) -> int:
+        """Checkpoints of the run file itself, without replayed ones."""
+        return len(self._stored)
+
+    @property
+    def dense_epochs(self) -> NDArray[np.int64]:
+        """Epochs of the replayed checkpoints among them.  (n,)"""
+        return self._epochs[self._rows[: len(self._epochs)] < 0] if self._dense is not None else self._epochs[:0]
+
+    @property
+    def dense_id(self) -> str:
+        """Which replayed checkpoints there are: another id, others. Empty: none."""
+        return "" if self._dense is None else self._dense.id
 
     def step_at(self, epoch: int) -> int:
         """Index of the checkpoint at exactly that epoch. Raises `RunError` naming its neighbours."""
@@ -168,7 +231,7 @@ class Run:
         """One parameter at a checkpoint."""
         step = range(self.n_checkpoints)[step]  # the last one is the last committed one
         with self.lock:
-            value: NDArray[np.float32] = self._row(f"weights/{name}", step).astype(np.float32, copy=False)
+            value: NDArray[np.float32] = self._row_of(f"weights/{name}", step).astype(np.float32, copy=False)
         if not np.isfinite(value).all():
             raise RunError(f"{self.path}: {name} is not finite at epoch {self._epochs[step]}; the file is damaged.")
         return value
@@ -178,18 +241,29 @@ class Run:
 
         None where there is no test set.  (n_checkpoints,)
         """
-        return self._optional(f"checkpoints/{name}", self.n_checkpoints)
+        name = f"checkpoints/{name}"
+        with self.lock:
+            stored = self._optional(name, len(self._stored))
+            if stored is None or self._dense is None:
+                return stored
+            with self._reading_dense(name):
+                replayed = self._dense.column(name)
+            if replayed is None:
+                raise RunError(f"{self._dense.path} has no {name}; delete it, it can be made again.")
+            values, own = np.empty(len(self._rows)), self._rows >= 0
+            values[own], values[~own] = stored[self._rows[own]], replayed[~self._rows[~own]]
+            return values
 
     def train_curve(self) -> NDArray[np.float64] | None:
         """Training loss before every step, over p + 1 logits, or None.  entry i: epoch origin.epoch + i"""
-        return self._optional("curves/train_loss", self._n_train_rows(self.n_checkpoints))
+        return self._optional("curves/train_loss", self._n_train_rows(len(self._stored)))
 
     def test_curve(self) -> tuple[NDArray[np.int64], NDArray[np.float64]] | None:
         """(epochs, test losses over p + 1 logits), or None."""
         if not self.config.n_test:
             return None
         with self.lock:
-            n = test_rows(self.config, self.origin, int(self._epochs[-1])) if self.n_checkpoints else 0
+            n = test_rows(self.config, self.origin, int(self._stored[-1])) if len(self._stored) else 0
             epochs, losses = self._optional("curves/test_epoch", n), self._optional("curves/test_loss", n)
         return None if epochs is None or losses is None else (epochs.astype(np.int64), losses)
 
@@ -200,10 +274,11 @@ class Run:
         Raises `RunError` for a damaged state.
         """
         with self.lock, self._reading("the optimiser's state"):
-            if "optimizer" not in self._h5 or not self.n_checkpoints:
+            n = len(self._stored)
+            if "optimizer" not in self._h5 or not n:
                 return None
-            state, sound = self._optimizer_row("slot", self.n_checkpoints % 2)
-            if self._committed() != self.n_checkpoints:
+            state, sound = self._optimizer_row("slot", n % 2)
+            if self._committed() != n:
                 return None
         if not sound:
             raise RunError(f"{self.path}: its last optimiser state does not match its checksum; it is damaged.")
@@ -214,8 +289,9 @@ class Run:
         with self.lock, self._reading("the optimiser's states"):
             if "optimizer" not in self._h5:
                 return []
-            flags = self._h5["checkpoints/optimizer_kept"][: self.n_checkpoints]
-        return [int(i) for i in np.flatnonzero(flags)]
+            flags = self._h5["checkpoints/optimizer_kept"][: len(self._stored)]
+            steps = np.flatnonzero(self._rows >= 0)
+        return [int(i) for i in steps[np.flatnonzero(flags)]]
 
     def kept_optimizer(self, step: int) -> Arrays:
         """The state kept at that checkpoint. Raises `RunError` for a damaged one."""
@@ -231,7 +307,8 @@ class Run:
         """What does not match its stored checksum, one sentence each; reads every committed byte."""
         wrong = []
         checks: list[tuple[Callable[[int], object], int]] = [
-            *((self._match_checksum, step) for step in range(self.n_checkpoints)),
+            *((self._match_checksum, row) for row in range(len(self._stored))),
+            *((self._match_dense, int(row)) for row in self._dense_rows),
             *((self.kept_optimizer, step) for step in self.kept_optimizers()),
             (lambda _: self.optimizer(), -1),
         ]
@@ -242,25 +319,34 @@ class Run:
                 wrong.append(str(error))
         return wrong
 
-    def _match_checksum(self, step: int) -> None:
-        if self.checksum(step) != int(self._row("checkpoints/crc32", step)):
-            raise RunError(f"{self.path}: the checkpoint at epoch {self._epochs[step]} does not match its checksum.")
+    def _match_checksum(self, row: int) -> None:
+        with self.lock, self._reading(f"the checkpoint at epoch {self._stored[row]}"):
+            found = self._checksum(row)
+        if found != int(self._row("checkpoints/crc32", row)):
+            raise RunError(f"{self.path}: the checkpoint at epoch {self._stored[row]} does not match its checksum.")
 
-    def checksum(self, step: int) -> int:
+    def _match_dense(self, row: int) -> None:
+        assert self._dense is not None
+        epoch = self._dense.epochs[row]
+        with self.lock, self._reading_dense(f"the checkpoint at epoch {epoch}"):
+            found, stored = crc32(self._dense.rows(row).items()), int(self._dense.row("checkpoints/crc32", row))
+        if found != stored:
+            raise RunError(
+                f"{self._dense.path}: the replayed checkpoint at epoch {epoch} does not match its checksum; "
+                "delete the file, it can be made again."
+            )
+
+    def _checksum(self, row: int) -> int:
         """CRC-32 over everything a commit appended, recomputed from the file."""
-        with self.lock, self._reading(f"the checkpoint at epoch {self._epochs[step]}"):
-            return self._checksum(step)
-
-    def _checksum(self, step: int) -> int:
-        first, last = self._n_train_rows(step), self._n_train_rows(step + 1)
-        rows: Arrays = {f"weights/{name}": self._row(f"weights/{name}", step) for name in shapes(self.config)}
+        first, last = self._n_train_rows(row), self._n_train_rows(row + 1)
+        rows: Arrays = {f"weights/{name}": self._row(f"weights/{name}", row) for name in shapes(self.config)}
         for name in ("epoch", "optimizer_kept", *SCALARS):
             if f"checkpoints/{name}" in self._h5:
-                rows[f"checkpoints/{name}"] = np.asarray(self._row(f"checkpoints/{name}", step))
+                rows[f"checkpoints/{name}"] = np.asarray(self._row(f"checkpoints/{name}", row))
         if "curves/train_loss" in self._h5:
             rows["curves/train_loss"] = self._h5["curves/train_loss"][first:last]
         if "curves/test_loss" in self._h5:
-            between = (int(self._epochs[step - 1]) if step else self.origin.epoch, int(self._epochs[step]))
+            between = (int(self._stored[row - 1]) if row else self.origin.epoch, int(self._stored[row]))
             ends = [test_rows(self.config, self.origin, epoch) for epoch in between]
             for name in ("test_epoch", "test_loss"):
                 rows[f"curves/{name}"] = self._h5[f"curves/{name}"][ends[0] : ends[1]]
@@ -296,6 +382,8 @@ class Run:
             if self._own and self._file:
                 self._file.close()
             self._file = None
+            if self._dense is not None:
+                self._dense.close()
 
     def _follows(self) -> bool:
         """Whether the handle is one of its own on a file that somebody writes."""
@@ -330,6 +418,26 @@ class Run:
         with self.lock, self._reading(f"{name}, row {row}"):
             return self._h5[name][row]
 
+    @contextlib.contextmanager
+    def _reading_dense(self, what: str) -> Iterator[None]:
+        """The same of the replayed checkpoints, which can be made again."""
+        assert self._dense is not None
+        try:
+            yield
+        except (OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
+            raise RunError(
+                f"{self._dense.path}: cannot read {what}: {_first_line(error)}; delete the file, it can be made again."
+            ) from None
+
+    def _row_of(self, name: str, step: int) -> Any:
+        """A checkpoint's row of a table, wherever it is."""
+        row = int(self._rows[step])
+        if row >= 0:
+            return self._row(name, row)
+        assert self._dense is not None
+        with self.lock, self._reading_dense(f"{name} at epoch {self._epochs[step]}"):
+            return self._dense.row(name, ~row)
+
     def _optional(self, name: str, n: int) -> NDArray[Any] | None:
         with self.lock, self._reading(name):
             return self._h5[name][:n] if name in self._h5 else None
@@ -341,8 +449,8 @@ class Run:
         state["step"] = np.asarray(self._row(f"optimizer/{where}/step", row))
         return state, crc32(state.items()) == int(self._row(f"optimizer/{where}_crc32", row))
 
-    def _n_train_rows(self, n_checkpoints: int) -> int:
-        return int(self._epochs[n_checkpoints - 1]) - self.origin.epoch if n_checkpoints else 0
+    def _n_train_rows(self, n_stored: int) -> int:
+        return int(self._stored[n_stored - 1]) - self.origin.epoch if n_stored else 0
 
 
 def test_rows(config: Config, origin: Origin, epoch: int) -> int:
@@ -428,6 +536,17 @@ def check_structure(path: Path, file: h5py.File, config: Config, origin: Origin)
                     table(f"optimizer/{where}/{moment}/{name}", rows, shape, "f")
             table(f"optimizer/{where}/step", rows)
             table(f"optimizer/{where}_crc32", rows)
+
+
+def _probe_dense(path: Path) -> str:
+    """Why a file of replayed checkpoints cannot be trusted, or nothing."""
+    if not path.is_file():
+        return ""
+    try:
+        probe_file(path)
+    except RunError as error:
+        return str(error)
+    return ""
 
 
 def probe_file(path: Path) -> None:

@@ -1,6 +1,6 @@
 """The one writer of a run file: append, flush, sync, and only then commit.
 
-Every touch of the disk goes through the five small functions below, so that tests can make each of them fail.
+Every touch of the disk goes through `engine/disk.py`, so that tests can make each of them fail.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,8 +20,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from engine import disk
 from engine.config import Config
-from engine.lock import Busy, WriterLock, real_path
+from engine.lock import WriterLock, real_path
 from engine.models.transformer import shapes
 from engine.runfile import (
     FORMAT,
@@ -45,40 +46,10 @@ SPARE_BYTES = 8 * 2**20  # beyond the next commits, what must be free before one
 CURVES = ("train_loss", "test_epoch", "test_loss")
 _CURVE_CHUNK = 4096
 _STATUS_BYTES = 1024
-_LIBVER = ("v110", "v110")
-_PAGE = 4096  # no piece of metadata lies on two pages of the disk cache: a kill cannot tear it
 
 
 class NoSpace(RuntimeError):
     """The last checkpoint could not be written; everything before it is safe. Call `append` again later."""
-
-
-def _write(data: h5py.Dataset, rows: Any, value: Any) -> None:
-    """`data[rows] = value`; a single row without h5py's general indexing, which takes longer than writing it."""
-    if not isinstance(rows, int):
-        data[rows] = value
-        return
-    space = data.id.get_space()
-    row_shape = space.shape[1:]
-    space.select_hyperslab((rows, *(0 for _ in row_shape)), (1, *row_shape))
-    row = np.ascontiguousarray(value).reshape(1, *row_shape)
-    data.id.write(h5py.h5s.create_simple(row.shape), space, row)
-
-
-def _resize(data: h5py.Dataset, rows: int) -> None:
-    data.id.set_extent((rows, *data.id.shape[1:]))
-
-
-def _flush(file: h5py.File) -> None:
-    file.flush()
-
-
-def _fsync(fd: int) -> None:
-    os.fsync(fd)
-
-
-def _replace(source: Path, target: Path) -> None:
-    os.replace(source, target)
 
 
 class RunWriter:
@@ -92,8 +63,8 @@ class RunWriter:
         self._file: h5py.File | None = None  # as after a write error
         try:
             self._load_ballast()
-            self._file = _open_for_writing(path)
-            self._data = _datasets(self._file)
+            self._file = disk.open_for_writing(path)
+            self._data = disk.datasets(self._file)
             self._committed = int(self._data["committed"][()])
             self.run = Run(path, self._file)
         except BaseException:
@@ -106,11 +77,11 @@ class RunWriter:
     def create(cls, path: str | Path, config: Config, origin: Origin, environment: Mapping[str, Any]) -> RunWriter:
         """A new, empty run. Raises `RunError` if the file is there, or cannot be."""
         path = real_path(Path(path))
-        with _writing(path) as lock:
+        with disk.writing(path) as lock:
             if path.exists():
                 raise RunError(f"{path} exists already; choose another name, or go on with: train --resume {path}.")
             _need_space(path, config)
-            with _new_file(path) as file:
+            with disk.new_file(path) as file:
                 _skeleton(file, config, origin, str(uuid.uuid4()), [_segment(origin.epoch, environment)])
             try:
                 return cls(path, lock, config, origin)
@@ -125,12 +96,12 @@ class RunWriter:
         Raises `RunError`.
         """
         path = real_path(Path(path))
-        with _writing(path) as lock:
+        with disk.writing(path) as lock:
             with contextlib.closing(Run.open(path)) as old:
                 origin = old.origin
                 last = int(old.epochs[-1]) if old.n_checkpoints else origin.epoch
                 _need_space(path, config, path.stat().st_size)
-                with _new_file(path, old) as new:
+                with disk.new_file(path, old) as new:
                     _skeleton(new, config, origin, old.id, [*old.segments, _segment(last, environment)])
                     _copy_committed(old, new)
             return cls(path, lock, config, origin)
@@ -149,7 +120,7 @@ class RunWriter:
             self._append(checkpoint)
         except (OSError, RuntimeError) as error:
             self._abandon()
-            raise NoSpace(f"{self.path} could not be written ({_reason(error)})") from None
+            raise NoSpace(f"{self.path} could not be written ({disk.reason(error)})") from None
         self.run.refresh()
 
     def _refuse_a_full_disk(self) -> None:
@@ -160,14 +131,14 @@ class RunWriter:
             if shutil.disk_usage(self.path.parent).free >= need:
                 return
         except OSError as error:
-            raise NoSpace(f"{self.path} could not be written ({_reason(error)})") from None
+            raise NoSpace(f"{self.path} could not be written ({disk.reason(error)})") from None
         raise NoSpace(f"the disk of {self.path} is full")
 
     def _append(self, c: Checkpoint) -> None:
         n, data = self._committed, self._data
         first, test_first = self._curve_ends()
         if n and c.epoch == int(data["checkpoints/epoch"][n - 1]):  # its commit was written but not synced
-            _write(data["committed"], (), n)
+            disk.write(data["committed"], (), n)
             self._sync()
             return
         if first + len(c.train_losses) != c.epoch - self.origin.epoch:
@@ -179,17 +150,17 @@ class RunWriter:
             row = int(data["checkpoints/optimizer_kept"][:n].sum())
             for name in (*c.optimizer, "crc32"):
                 full = "optimizer/kept_crc32" if name == "crc32" else f"optimizer/kept/{name}"
-                _resize(data[full], row + 1)
+                disk.resize(data[full], row + 1)
             self._write_optimizer("kept", row, c.optimizer)
         self._sync()
-        _write(data["committed"], (), n + 1)
+        disk.write(data["committed"], (), n + 1)
         self._sync()
         self._committed = n + 1
 
     def _write_optimizer(self, where: str, row: int, state: Arrays) -> None:
         for name, value in state.items():
-            _write(self._data[f"optimizer/{where}/{name}"], row, value)
-        _write(self._data[f"optimizer/{where}_crc32"], row, np.uint32(crc32(state.items())))
+            disk.write(self._data[f"optimizer/{where}/{name}"], row, value)
+        disk.write(self._data[f"optimizer/{where}_crc32"], row, np.uint32(crc32(state.items())))
 
     def _curve_ends(self) -> tuple[int, int]:
         """Committed rows of the training curve and of the test curve."""
@@ -202,7 +173,7 @@ class RunWriter:
         message = status.message[:300]
         while len(text := json.dumps(asdict(replace(status, message=message))).encode()) > _STATUS_BYTES:
             message = message[: len(message) // 2]
-        _write(self._data["status"], (), text)
+        disk.write(self._data["status"], (), text)
 
     def close(self, status: Status) -> None:
         """Say how it ended and let go. Never raises: what is committed is safe whatever happens here."""
@@ -243,18 +214,18 @@ class RunWriter:
             if consistency_flags(self.path):
                 self._salvage()
             try:
-                self._file = _open_for_writing(self.path)
+                self._file = disk.open_for_writing(self.path)
             except OSError:  # somebody else in this process reads it
                 self._salvage()
-                self._file = _open_for_writing(self.path)
-            self._data = _datasets(self._file)
+                self._file = disk.open_for_writing(self.path)
+            self._data = disk.datasets(self._file)
             self._committed = int(self._data["committed"][()])  # one more if only its last sync failed
             self.run.share(self._file)
 
     def _salvage(self) -> None:
         """HDF5 still holds the failed file: copy the committed part into a new one, as a resume does."""
         _need_space(self.path, self.config, self.path.stat().st_size)
-        with contextlib.closing(Run(self.path)) as old, _new_file(self.path, old) as new:
+        with contextlib.closing(Run(self.path)) as old, disk.new_file(self.path, old) as new:
             _skeleton(new, self.config, self.origin, old.id, old.segments)
             _copy_committed(old, new)
 
@@ -272,7 +243,7 @@ class RunWriter:
                 raise
 
     def _sync(self) -> None:
-        _sync_file(self._file)
+        disk.sync_file(self._file)
 
 
 def write_whole(
@@ -289,29 +260,29 @@ def write_whole(
     Raises `RunError` if the file is there, or cannot be.
     """
     path = real_path(Path(path))
-    with _writing(path) as lock, lock:
+    with disk.writing(path) as lock, lock:
         if path.exists():
             raise RunError(f"{path} exists already; choose another name.")
         _need_space(path, config)
-        with _new_file(path) as file:
+        with disk.new_file(path) as file:
             segments = [_segment(origin.epoch, environment)]
             _skeleton(file, config, origin, str(uuid.uuid4()), segments, trainable=False, curves=curves)
-            data, n, last = _datasets(file), 0, origin.epoch
+            data, n, last = disk.datasets(file), 0, origin.epoch
             for n, c in enumerate(checkpoints, 1):
                 first, test_first = last - origin.epoch, test_rows(config, origin, last)
                 _write_rows(data, n - 1, first, test_first, c, kept=False)
                 last = c.epoch
-            _write(data["committed"], (), n)
-            _write(data["status"], (), json.dumps(asdict(Status("finished"))).encode())
+            disk.write(data["committed"], (), n)
+            disk.write(data["status"], (), json.dumps(asdict(Status("finished"))).encode())
 
 
 def _write_rows(
     data: Mapping[str, h5py.Dataset], n: int, first: int, test_first: int, c: Checkpoint, kept: bool
 ) -> None:
     """Row `n` of every table that the file has, the curves from their rows `first` and `test_first`, the checksum."""
-    rows = {name: value for name, value in _checkpoint_rows(c, kept).items() if name in data}
+    rows = {name: value for name, value in checkpoint_rows(c, kept).items() if name in data}
     for name, value in rows.items():
-        _grow(data[name], n, value)
+        disk.grow(data[name], n, value)
     curves: dict[str, tuple[int, NDArray[Any]]] = {
         "curves/train_loss": (first, c.train_losses),
         "curves/test_epoch": (test_first, c.test_epochs),
@@ -319,12 +290,12 @@ def _write_rows(
     }
     curves = {name: value for name, value in curves.items() if name in data}
     for name, (begin, values) in curves.items():
-        _extend(data[name], begin, values)
+        disk.extend(data[name], begin, values)
     crc = crc32([*rows.items(), *((name, values) for name, (_, values) in curves.items())])
-    _grow(data["checkpoints/crc32"], n, np.uint32(crc))
+    disk.grow(data["checkpoints/crc32"], n, np.uint32(crc))
 
 
-def _checkpoint_rows(c: Checkpoint, kept: bool) -> Arrays:
+def checkpoint_rows(c: Checkpoint, kept: bool) -> Arrays:
     """One row for every per-checkpoint dataset, in the file's types."""
     rows: Arrays = {f"weights/{name}": value for name, value in c.weights.items()}
     rows["checkpoints/epoch"] = np.asarray(c.epoch, dtype=np.int64)
@@ -389,8 +360,8 @@ def _skeleton(
 
 def _copy_committed(old: Run, new: h5py.File) -> None:
     """Copy what is committed, row by row for the big tables; the valid optimiser slot only."""
-    n = old.n_checkpoints
-    data = _datasets(new)
+    n = old.n_committed
+    data = disk.datasets(new)
     ends = _row_counts(old, data)
     with old.lock:
         source = old._h5
@@ -399,19 +370,19 @@ def _copy_committed(old: Run, new: h5py.File) -> None:
             raise RunError(f"{old.path} holds no {missing[0]}; start a new run from its weights with --init.")
         for name, target in data.items():
             if name in ends:
-                _resize(target, ends[name])
+                disk.resize(target, ends[name])
                 step = max(1, 2**24 // max(1, target.dtype.itemsize * int(np.prod(target.shape[1:]))))
                 for row in range(0, ends[name], step):
-                    _write(target, slice(row, row + step), source[name][row : min(row + step, ends[name])])
+                    disk.write(target, slice(row, row + step), source[name][row : min(row + step, ends[name])])
         slot = n % 2
         for name in (k for k in data if k.startswith("optimizer/slot") and n):
-            _write(data[name], slot, source[name][slot])
-    _write(data["committed"], (), n)
+            disk.write(data[name], slot, source[name][slot])
+    disk.write(data["committed"], (), n)
 
 
 def _row_counts(old: Run, data: Mapping[str, h5py.Dataset]) -> dict[str, int]:
     """Committed rows of every growing dataset."""
-    n = old.n_checkpoints
+    n = old.n_committed
     epoch = int(old.epochs[-1]) if n else old.origin.epoch
     train, test = (
         epoch - old.origin.epoch,
@@ -435,79 +406,8 @@ def _committed_rows(data: Mapping[str, h5py.Dataset], n: int, kept: int, train: 
     return counts
 
 
-def _datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
-    found: dict[str, h5py.Dataset] = {}
-
-    def visit(name: str, item: object) -> None:
-        if isinstance(item, h5py.Dataset):
-            found[name] = item
-
-    file.visititems(visit)
-    return found
-
-
-def _grow(data: h5py.Dataset, row: int, value: NDArray[Any] | np.generic) -> None:
-    if data.id.shape[0] != row + 1:
-        _resize(data, row + 1)
-    _write(data, row, value)
-
-
-def _extend(data: h5py.Dataset, first: int, values: NDArray[Any]) -> None:
-    if data.id.shape[0] != first + len(values):
-        _resize(data, first + len(values))
-    if len(values):
-        _write(data, slice(first, first + len(values)), values)
-
-
 def _segment(epoch: int, environment: Mapping[str, Any]) -> dict[str, Any]:
     return {"from_epoch": epoch, "began": datetime.now(UTC).isoformat(timespec="seconds"), **environment}
-
-
-@contextlib.contextmanager
-def _writing(path: Path) -> Iterator[WriterLock]:
-    """The lock, which stays with whoever made it in here; released where that failed. Raises `RunError` only."""
-    try:
-        if path.is_dir():
-            raise RunError(f"{path} is a folder; give the name of a run file such as run.h5.")
-        if not path.parent.is_dir():
-            raise RunError(f"{path.parent} is not a folder; make it first.")
-        lock = WriterLock(path)
-    except Busy as error:
-        raise RunError(str(error)) from None
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path.parent} cannot be written in ({_reason(error)}); choose another folder.") from None
-    try:
-        yield lock
-    except BaseException as error:
-        lock.release()
-        if isinstance(error, OSError | ValueError | RuntimeError) and not isinstance(error, RunError):
-            raise RunError(f"{path} cannot be written: {_reason(error)}.") from None
-        raise
-
-
-@contextlib.contextmanager
-def _new_file(path: Path, old: Run | None = None) -> Iterator[h5py.File]:
-    """A file to be filled that then takes the name `path`, all or nothing; `old` is closed before."""
-    temporary = path.with_name(f".{path.name}.new")  # the lock is held: what bears this name is a dead writer's
-    try:
-        with h5py.File(temporary, "w", libver=_LIBVER, fs_strategy="page", fs_page_size=_PAGE) as file:
-            yield file
-            _sync_file(file)
-        if old is not None:
-            old.close()
-        _replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(path)
-
-
-def _open_for_writing(path: Path) -> h5py.File:
-    """In SWMR mode from the first moment: a writer killed between plain opening and SWMR leaves a file nobody opens."""
-    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
-    access.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_V110)
-    flags = h5py.h5f.ACC_RDWR | h5py.h5f.ACC_SWMR_WRITE
-    return h5py.File(h5py.h5f.open(os.fsencode(path), flags, fapl=access))
 
 
 def _commit_bytes(config: Config) -> int:
@@ -520,25 +420,3 @@ def _need_space(path: Path, config: Config, more: int = 0) -> None:
     need = (BALLAST_COMMITS + 1) * _commit_bytes(config) + SPARE_BYTES + more
     if shutil.disk_usage(path.parent).free < need:
         raise RunError(f"{path} needs {need / 2**20:.0f} MiB of free space, which its disk does not have.")
-
-
-def _sync_file(file: h5py.File) -> None:
-    _flush(file)
-    _fsync(file.id.get_vfd_handle())
-
-
-def _sync_folder(path: Path) -> None:
-    """Make the rename itself durable, where the system allows it."""
-    with contextlib.suppress(OSError):
-        fd = os.open(path.parent, os.O_RDONLY)
-        try:
-            _fsync(fd)
-        finally:
-            os.close(fd)
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror.lower()
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -234,7 +234,7 @@ def events(trainer: Trainer) -> Iterator[Progress | Checkpoint]:
             release()
             if not bool(trainer.parameters.flat.isfinite().all()):
                 raise _not_finite(epoch)
-            yield _checkpoint(trainer, latest, train_losses, tests)
+            yield checkpoint(trainer, latest, train_losses, tests)
             train_losses, tests = [], []
         announced = False
         if epoch >= config.epochs:
@@ -266,9 +266,10 @@ def _in_transition(config: Config, epoch: int, test: Evaluation | None) -> bool:
     return between and _every(config.transition_every, epoch)
 
 
-def _checkpoint(
-    trainer: Trainer, test: Evaluation | None, losses: list[float], tests: list[tuple[int, float]]
+def checkpoint(
+    trainer: Trainer, test: Evaluation | None, losses: Sequence[float] = (), tests: Sequence[tuple[int, float]] = ()
 ) -> Checkpoint:
+    """Where a trainer is.  losses, tests : of the curves since the checkpoint before"""
     train = evaluate(trainer.step, trainer.train_batch)
     assert train is not None  # Config promises at least one training pair
     return Checkpoint(

@@ -14,10 +14,12 @@ from PySide6.QtWidgets import QComboBox, QGridLayout, QVBoxLayout, QWidget
 from app import theme
 from app.compute import Query
 from app.export import Table
+from app.family import Family
 from app.numbers import epoch_text
 from app.session import Selection
 from app.views.base import TracedView, help_text, label, toggle
 from app.views.legend import SMALL, VALUE_ROOM, Flow, LegendEntry, value_text
+from app.views.loss_family import MOST, ROLES, RelativeCurves, relative_curves
 from app.views.loss_plots import KINDS, LossPlots, Under, nearest
 from app.views.loss_words import (
     ALIGNED,
@@ -73,6 +75,13 @@ class LossView(TracedView):
         self._accuracies = toggle(
             "accuracies", "loss.accuracies", "The accuracies of the restricted and excluded logits too"
         )
+        self._family = Family.of(self.session)
+        self._relatives = toggle(
+            "family", "loss.family", "Losses and accuracies of related runs, thin, from where they are other runs",
+            checked=True,
+        )  # fmt: skip
+        self._relatives.setVisible(False)
+        self._family.changed.connect(self._take_family)
         self._ratio = toggle("ratio", "loss.ratio", "Test loss divided by restricted loss (all pairs), without unit")
         self._every = toggle(
             "every epoch", "loss.every_epoch",
@@ -81,15 +90,15 @@ class LossView(TracedView):
         )  # fmt: skip
         self._log_x = toggle("log x", "loss.log_x", "Epochs on a logarithmic axis (epoch 0 at the left edge)")
         self._log_y = toggle("log y", "loss.log_y", "Loss on a logarithmic axis", checked=True)
-        for button in (self._mirrors, self._accuracies, self._ratio, self._every):
+        for button in (self._mirrors, self._accuracies, self._ratio, self._every, self._relatives):
             button.toggled.connect(lambda _: self.redraw())
         for button in (self._log_x, self._log_y):
             button.toggled.connect(self._rescale)
         self._published.currentIndexChanged.connect(lambda _: self.redraw())
         self._thresholds.toggled.connect(lambda _: self._show_thresholds())
         return [
-            self._published, self._thresholds, self._mirrors, self._accuracies, self._ratio, self._every,
-            self._log_x, self._log_y,
+            self._published, self._relatives, self._thresholds, self._mirrors, self._accuracies, self._ratio,
+            self._every, self._log_x, self._log_y,
         ]  # fmt: skip
 
     # -- items ---------------------------------------------------------------------------------------------
@@ -110,6 +119,8 @@ class LossView(TracedView):
             part.moved.connect(self._move_threshold)
         self._handles.reset.connect(lambda: self.session.select(thresholds=THE_RULE))
         self._legend = {name: self._entry(name) for name in LOSSES}
+        self._kin: list[RelativeCurves] = []  # the relatives on offer
+        self._kin_legend = [self._entry(f"relative.{place}") for place in range(MOST)]
         self._about_published = label("", "muted")
         self._about_published.setObjectName("loss.published.note")
         self._about_published.setStyleSheet(SMALL)
@@ -133,7 +144,7 @@ class LossView(TracedView):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         legend = Flow()
-        for entry in self._legend.values():
+        for entry in (*self._legend.values(), *self._kin_legend):
             legend.addWidget(entry)
         column.addLayout(legend)
         column.addWidget(self._about_published)
@@ -178,10 +189,13 @@ class LossView(TracedView):
         self._plots.show_epoch(selection.epoch)
 
     def _options_now(self, selection: Selection) -> tuple[Any, ...]:
-        buttons = (self._mirrors, self._accuracies, self._ratio, self._every, self._log_x, self._log_y)
+        buttons = (
+            self._mirrors, self._accuracies, self._ratio, self._every, self._log_x, self._log_y, self._relatives,
+        )  # fmt: skip
         return (
             *(button.isChecked() for button in buttons),
-            *(entry.isChecked() for entry in self._legend.values()),
+            *(entry.isChecked() for entry in (*self._legend.values(), *self._kin_legend)),
+            id(self._family.members), self._family.shown,
             self._published.currentIndex(), selection.frequency, theme.current().name,
         )  # fmt: skip
 
@@ -198,11 +212,34 @@ class LossView(TracedView):
         for kind in KINDS:
             curves = self._chosen(kind)
             self._plots.show(kind, curves, {name: x for name, x in points.get(kind, {}).items() if name in curves})
+        self._draw_relatives(max(float(config.epochs), float(selection.run.epochs[selection.n_checkpoints - 1])))
         self._name_entries(config)
         self._draw_phases(answer, selection)
         self._plots.limit(float(selection.run.epochs[selection.n_checkpoints - 1]), selection.run is not self._of)
         self._of = selection.run
         self.set_subtitle(subtitle(config, progress, self._every_epoch(answer)))
+
+    def _take_family(self) -> None:
+        """The run on show has relatives, or none, or others."""
+        if self._relatives.isHidden() == bool(self._family.members):
+            self._relatives.setVisible(bool(self._family.members))
+            self.header.fit()
+        if self._content is not None and self._shown is not None:
+            self.redraw()
+
+    def _draw_relatives(self, last: float) -> None:
+        """As far as this run is to go."""
+        self._kin = relative_curves(self._family, last) if self._relatives.isChecked() else []
+        roles = [role for role in ROLES if self._legend[role].isChecked()]
+        for kind in KINDS:
+            shown = [x if entry.isChecked() else None for x, entry in zip(self._kin, self._kin_legend, strict=False)]
+            self._plots.show_relatives(kind, shown, roles)
+        for place, entry in enumerate(self._kin_legend):
+            entry.setVisible(place < len(self._kin))
+            if place < len(self._kin):
+                tip = f"<b>{escape(self._kin[place].name)}</b>, thin: {escape(self._kin[place].said)}."
+                line = self._plots.loss.pen_of(f"relative {place} test")
+                entry.name_it(self._kin[place].name, f"{tip}<br>The number is its test loss.", line)
 
     def _curves_of(self, answer: LossAndProgress, name: str, frequency: int | None) -> _Pair:
         """Loss and accuracy by a name of the legend; None where it is not offered now."""
@@ -284,6 +321,11 @@ class LossView(TracedView):
 
     def _write_values(self, epoch: int) -> None:
         """The values at the cursor's epoch."""
+        for relative, entry in zip(self._kin, self._kin_legend, strict=False):
+            curve = relative.loss.get("test") or relative.loss["train"]
+            i, exact = nearest(curve, epoch)
+            known = curve.epochs[0] <= epoch <= curve.epochs[-1]
+            entry.say(f"{'≈' * (not exact)}{value_text(float(curve.values[i]))}" if known else "")
         for name, entry in self._legend.items():
             loss, accuracy = self._on_show[name]
             if loss is None:
@@ -357,6 +399,10 @@ class LossView(TracedView):
                 }
                 if curves:
                     made.append(_table(f"published-{kind}" if published else kind, curves))
+        for kind, unit in zip(KINDS, (" (nats)", " (share right)"), strict=True):
+            kin = {f"{x.name}: {role}{unit}": curve for x in self._kin for role, curve in x.of(kind).items()}
+            if kin:
+                made.append(_table(f"family-{kind}", kin))
         return made
 
     def describe(self, answer: LossAndProgress, selection: Selection) -> str:
@@ -371,6 +417,8 @@ class LossView(TracedView):
         if progress is not None and progress.phases is not None:
             decays = config.weight_decay > 0
             said.append(f"Phases: {outcome(progress.phases)}. {rule(selection.thresholds, decays)}")
+        if self._kin:
+            said.append(f"Thin, over {config.p} logits: {'; '.join(f'{x.name} ({x.said})' for x in self._kin)}.")
         if answer.published is not None and self._published.currentText() != OFF:
             said.append(self._say_published(answer, answer.published))
         return " ".join(part for part in said if part)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QGraphicsSimpleTextItem
 
 from app import theme
 from app.session import Session
+from app.views.loss_family import MOST, ROLES, RelativeCurves
 from app.views.loss_words import ACCURACIES, LOSSES
 from app.views.over_time import DASHED, DOTTED, SOLID, Span
 from app.views.plots import relabel
@@ -30,6 +31,7 @@ _LINES = {
     "excluded_all": (1.4, SOLID), "ratio": (1.4, DOTTED), "seen": (1.6, DASHED),
     "unseen": (1.6, Qt.PenStyle.DashDotLine),
 }  # fmt: skip
+_RELATIVES = (DASHED, DOTTED, Qt.PenStyle.DashDotLine, Qt.PenStyle.DashDotDotLine)  # thin; by their places
 _ACCURACIES = (-0.05, 1.08)
 _LEAST = {"loss": 60, "accuracy": 84}  # pixels: a plot's name and its ticks need that much
 _ROOMY, _TALL = 270, 96  # pixels: of both plots, for an axis name of its own; of losses, for the name with its unit
@@ -74,6 +76,9 @@ class LossPlots:
                 plot.add(name, self._colour(name), *_LINES.get(name, (2, SOLID)))
             for name in PUBLISHED[kind]:
                 plot.add_dots(f"published {name}", self._colour(name))
+            for place, style in zip(range(MOST), _RELATIVES, strict=True):
+                for role in ROLES:
+                    plot.add(f"relative {place} {role}", self._colour(role), 1.2, style)
         axis = self.accuracy.widget.getPlotItem().getAxis("bottom")
         self._corner = QGraphicsSimpleTextItem("epoch", axis)  # the axis' name where there is little room
         self._corner.setPos(3 - _LEFT, 6)
@@ -107,6 +112,17 @@ class LossPlots:
         for name, curve in wanted.items():
             if not _same(curve, there.get(name)):
                 plot.put(name, *((None, None) if curve is None else (curve.epochs, curve.values)))
+
+    def show_relatives(self, kind: str, relatives: Sequence[RelativeCurves | None], roles: Collection[str]) -> None:
+        """Related runs by their places, None where one is hidden.  roles : which of `ROLES` are on show"""
+        plot, there = self.plots[kind], self.plots[kind].curves
+        for place in range(MOST):
+            relative = relatives[place] if place < len(relatives) else None
+            for role in ROLES:
+                curve = None if relative is None or role not in roles else relative.of(kind).get(role)
+                name = f"relative {place} {role}"
+                if not _same(curve, there.get(name)):
+                    plot.put(name, *((None, None) if curve is None else (curve.epochs, curve.values)))
 
     def drawn(self, kind: str, published: bool = False) -> dict[str, Curve]:
         """What a plot shows, by name."""

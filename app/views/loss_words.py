@@ -18,7 +18,8 @@ HELP = Help(
     see="Mean cross-entropy (nats) on the training and the test pairs. Restricted loss keeps only the part of the "
     "logits that turns with the key frequencies; excluded loss removes it (thin: every frequency, as the published "
     "curve does). Below, the accuracies. The shaded phases go by a rule whose thresholds can be moved. The legend's "
-    "numbers are those at the cursor; circles are the paper's own run.",
+    "numbers are those at the cursor; circles are the paper's own run. Thin dashed curves are related runs (“family”), "
+    "each from the epoch where it is another run.",
     look_for="On the paper's mainline training loss falls at once and test loss rises to 25. From epoch 1 400 on "
     "excluded loss rises and restricted loss falls: the circuit forms, long before test loss shows it "
     "(t<sub>gen</sub> near 10 000). In cleanup test loss falls by seven orders of magnitude.",

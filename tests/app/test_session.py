@@ -1,11 +1,14 @@
 """The selection: one value, one signal, clamped."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from pytestqt.qtbot import QtBot
 
 from app.session import Selection, Session
+from engine import recording
 from engine.analysis.ablation import MLP, WHOLE, Ablation, Frequencies, Units
+from engine.densify import densify, plan
 from engine.runfile import Run
 
 
@@ -195,3 +198,41 @@ def test_that_a_suggestion_is_as_if_it_had_always_been_there(run: Run) -> None:
     assert (session.selection.neurons, session.selection.frequency) == (((0, 4),), 2)
     session.suggest(neurons=((0, 5),))
     assert session.selection.neurons == ((0, 4),), "what is chosen stays"
+
+
+def test_that_one_stays_where_one_is_when_checkpoints_come_in_between(run: Run, tmp_path: Path) -> None:
+    """A densified run is another list of the same run: epoch, brushes and what can be undone are kept."""
+    copy = tmp_path / "copy.h5"
+    copy.write_bytes(run.path.read_bytes())
+    thin = Run.open(copy, probe=False)
+    for _ in densify(thin, plan(thin, 0, 60, 1), print):
+        pass
+    dense = Run.open(copy, probe=False)
+    session = Session(Clock())
+    session.show_run(thin)
+    session.select(frequency=2, neurons=((0, 3),))
+    session.scrub_to_epoch(40)
+    session.stay(dense)
+    s = session.selection
+    assert s.run is dense
+    assert (s.epoch, s.n_checkpoints, s.following) == (40, dense.n_checkpoints, False)
+    assert (s.step, s.frequency, s.neurons) == (40, 2, ((0, 3),))
+    session.undo()
+    session.undo()
+    assert (session.selection.run, session.selection.frequency) == (dense, None)
+
+
+def test_that_a_relative_is_shown_at_the_nearest_epoch_with_the_brushes(run: Run, tmp_path: Path) -> None:
+    for _ in recording.fork(run, tmp_path / "fork.h5", 100, {"weight_decay": 0.0}, say=print).events():
+        pass
+    fork = Run.open(tmp_path / "fork.h5", probe=False)
+    session = Session(Clock())
+    session.show_run(run, epoch=120)
+    session.select(pair=(3, 4))
+    session.stay(fork)
+    assert (session.selection.epoch, session.selection.pair, session.selection.run) == (120, (3, 4), fork)
+    assert not session.can_undo
+    session.stay(run)
+    session.scrub_to_epoch(20)
+    session.stay(fork)
+    assert session.selection.epoch == 100

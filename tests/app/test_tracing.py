@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QToolButton
 from pytestqt.qtbot import QtBot
 
 from app.main_window import MainWindow
+from app.tracing import close_traces
 from app.views.loss import LossView
 from app.views.over_time import Span, spans
 from engine import recording
@@ -142,6 +143,14 @@ def test_that_switching_closes_the_old_traces(window: MainWindow, qtbot: QtBot, 
     window.show_run(run)
     measured(window, qtbot)
     assert [t.run for t in window.tracing._open] == [run]
+
+
+def test_that_traces_are_closed_again_where_nobody_heard_of_it(own_run: Run) -> None:
+    """The window closes just after another run was shown: the analysis thread has closed them already."""
+    traces = Traces(own_run)
+    close_traces(traces, 0)
+    close_traces(traces, 1)
+    assert not traces._file
 
 
 def test_that_a_task_without_a_basis_shows_only_its_losses(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:

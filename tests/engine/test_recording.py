@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine import recording, runwriter
+from engine import disk, recording, runwriter
 from engine.config import Config, ConfigError
 from engine.runfile import Run, RunError
 from engine.runwriter import NoSpace, RunWriter
+from engine.tasks import examples
 from engine.training import Checkpoint, TrainingError
 
 CONFIG = Config(
@@ -288,6 +289,41 @@ def test_that_an_impossible_fork_is_one_sentence(
     assert not (tmp_path / "fork.h5").exists()
 
 
+def test_that_a_fork_of_a_random_table_keeps_its_table() -> None:
+    """There the seed of the data makes the task itself."""
+    with pytest.raises(ConfigError, match="keeps its parent's model and task"):
+        recording.forked(replace(CONFIG, operation="random"), 5, {"data_seed": 1})
+    assert recording.forked(CONFIG, 5, {"data_seed": 1}).data_seed == 1
+
+
+def test_that_a_fork_with_more_pairs_trains_on_its_parents_and_more(tmp_path: Path, whole: Run) -> None:
+    """The authors' shuffle with another fraction: a superset, or a subset."""
+    trained = {tuple(pair) for pair in examples("add", 7, 0.5, 0)[0].pairs.tolist()}
+    for fraction in (0.8, 0.3):
+        new = recording.fork(whole, tmp_path / f"{fraction}.h5", 15, {"train_fraction": fraction}, say=QUIET)
+        pairs = {tuple(pair) for pair in new.trainer.train_batch.pairs[:, :2].tolist()}
+        assert len(pairs) == int(fraction * 49)
+        assert pairs > trained if fraction > 0.5 else pairs < trained
+        new.close(recording.Status("interrupted"))
+
+
+def test_that_a_replay_for_a_fork_is_told_and_can_be_given_up(
+    tmp_path: Path, whole: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording, "YIELD_SECONDS", 0)
+    told: list[tuple[int, int]] = []
+
+    def give_up(epoch: int, wanted: int) -> None:
+        told.append((epoch, wanted))
+        if epoch == 3:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        recording.fork(whole, tmp_path / "fork.h5", 15, say=QUIET, told=give_up)
+    assert told == [(0, 15), (1, 15), (2, 15), (3, 15)]
+    assert not (tmp_path / "fork.h5").exists()
+
+
 # -- the disk refuses -----------------------------------------------------------------------------------------
 
 
@@ -295,7 +331,7 @@ def test_that_an_impossible_fork_is_one_sentence(
 def test_that_training_pauses_while_the_disk_refuses_and_then_goes_on(tmp_path: Path, whole: Run, number: int) -> None:
     path = tmp_path / "run.h5"
     new = recording.start(CONFIG, path)
-    flush, calls, refused = runwriter._flush, 0, 0
+    flush, calls, refused = disk.flush, 0, 0
 
     def fail(file: object) -> None:
         nonlocal calls
@@ -305,7 +341,7 @@ def test_that_training_pauses_while_the_disk_refuses_and_then_goes_on(tmp_path: 
         flush(file)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runwriter, "_flush", fail)
+        patch.setattr(disk, "flush", fail)
         for event in new.events():
             if isinstance(event, NoSpace):
                 refused += 1
@@ -326,7 +362,7 @@ def test_that_a_run_stopped_while_the_disk_is_full_keeps_what_is_committed(tmp_p
     events = new.events()
     _to(events, 10)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runwriter, "_resize", fail)
+        patch.setattr(disk, "resize", fail)
         assert any(isinstance(event, NoSpace) for event in (next(events) for _ in range(50)))
         events.close()
     run = Run.open(path)

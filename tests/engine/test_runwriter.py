@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 import pytest
 
-from engine import runwriter
+from engine import disk
 from engine.config import Config
 from engine.lock import lock_path
 from engine.models.transformer import shapes
@@ -26,7 +26,7 @@ from engine.step import Evaluation
 from engine.training import Checkpoint
 
 CONFIG = Config(p=5, d_model=4, n_heads=2, d_mlp=4, train_fraction=0.5, test_every=5, epochs=5000)
-CALLS = ("_write", "_resize", "_flush", "_fsync", "_replace", "_open_for_writing")
+CALLS = ("write", "resize", "flush", "fsync", "replace", "open_for_writing")
 EPOCHS = (0, 500, 1000)  # the first and the last keep their optimiser's state
 HERE = {"torch": "2", "device": "cpu", "threads": 1}
 DONE = Status("finished")
@@ -119,7 +119,7 @@ class Tampered:
     ) -> None:
         self.calls: list[str] = []
         for name in CALLS:
-            patch.setattr(runwriter, name, self._around(name, getattr(runwriter, name), before, after))
+            patch.setattr(disk, name, self._around(name, getattr(disk, name), before, after))
 
     def _around(
         self, name: str, call: Callable[..., object], before: Callable[[int], None], after: Callable[[int], None]
@@ -148,7 +148,7 @@ def points(request: pytest.FixtureRequest) -> Callable[[list[str], int], list[in
 
     def chosen(calls: list[str], stride: int) -> list[int]:
         stride = 1 if request.config.getoption("--torture") else stride
-        rare = {i + d for i, name in enumerate(calls) if name not in ("_write", "_resize") for d in (-1, 0, 1)}
+        rare = {i + d for i, name in enumerate(calls) if name not in ("write", "resize") for d in (-1, 0, 1)}
         return [i for i in range(len(calls)) if i % stride == 0 or i in rare]
 
     return chosen
@@ -377,7 +377,7 @@ def test_that_a_commit_whose_last_sync_failed_is_neither_lost_nor_doubled(tmp_pa
         fsync(fd)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runwriter, "_fsync", fail)
+        patch.setattr(disk, "fsync", fail)
         with pytest.raises(NoSpace):
             writer.append(rows[1])
         writer.close(Status("interrupted"))
@@ -414,7 +414,7 @@ def _fail_once(writer: RunWriter, row: Checkpoint) -> None:
         raise OSError(errno.ENOSPC, "no space left on device")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runwriter, "_fsync", fail)
+        patch.setattr(disk, "fsync", fail)
         with pytest.raises(NoSpace, match="no space left"):
             writer.append(row)
 
