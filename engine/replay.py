@@ -64,7 +64,7 @@ def activations(run: Run, step: int, exact: bool = True) -> Activations:
         if key in _cache:
             _cache.move_to_end(key)
             return _cache[key]
-    found = _compute(run, step, torch.float64) if exact else _finish(run, step, drawn(run, step))
+    found = of_weights(run.config, run.weights(step)) if exact else _finish(run, step, drawn(run, step))
     _keep(_cache, key, found)
     with _lock:
         _hidden.pop(key[:2], None)  # a part of what is kept now
@@ -86,7 +86,7 @@ def drawn(run: Run, step: int) -> Hidden:
         if structured is not None:
             found = structured.hidden(run.weights(step))
     if structured is None:
-        whole = _general(run, step, torch.float32)
+        whole = _general(run.config, run.weights(step), torch.float32)
         _keep(_cache, (*key, False), whole)
         return Hidden(whole.mlp_post, whole.pattern, None)
     _keep(_hidden, key, found)
@@ -98,7 +98,7 @@ def _finish(run: Run, step: int, found: Hidden) -> Activations:
     if found.rows is None:  # they came with it
         with _lock:
             known = _cache.get((run, int(run.epochs[step]), False))
-        return known or _general(run, step, torch.float32)
+        return known or _general(run.config, run.weights(step), torch.float32)
     with _forward_lock:
         structured = _structured(run.config, torch.float32, _DRAWING_LANES)
         assert structured is not None
@@ -211,23 +211,25 @@ def _structured(config: Config, dtype: torch.dtype, threads: int) -> Forward | N
     return _forward[key]
 
 
-def _compute(run: Run, step: int, dtype: torch.dtype) -> Activations:
+def of_weights(config: Config, weights: Arrays, exact: bool = True) -> Activations:
+    """The activations under weights that are no checkpoint's; nothing is kept.  exact : as in `activations`"""
+    dtype, threads = (torch.float64, torch.get_num_threads()) if exact else (torch.float32, _DRAWING_LANES)
     with _forward_lock:
-        structured = _structured(run.config, dtype, torch.get_num_threads())
+        structured = _structured(config, dtype, threads)
         if structured is not None:
-            return structured(run.weights(step))
-    return _general(run, step, dtype)
+            return structured(weights)
+    return _general(config, weights, dtype)
 
 
 @torch.inference_mode()
-def _general(run: Run, step: int, dtype: torch.dtype) -> Activations:
-    p = run.config.p
-    w = {name: torch.from_numpy(array).to(dtype) for name, array in run.weights(step).items()}
+def _general(config: Config, weights: Arrays, dtype: torch.dtype) -> Activations:
+    p = config.p
+    w = {name: torch.from_numpy(array).to(dtype) for name, array in weights.items()}
     pairs = torch.cartesian_prod(torch.arange(p), torch.arange(p))
     parts: dict[str, list[torch.Tensor]] = {"logits": [], "mlp_post": [], "pattern": []}
     for rows in torch.split(pairs, _ROWS):
         kept: dict[str, list[torch.Tensor]] = {}
-        parts["logits"].append(forward(w, rows, run.config, kept)[:, :p])
+        parts["logits"].append(forward(w, rows, config, kept)[:, :p])
         for name in ("mlp_post", "pattern"):
             parts[name].append(torch.stack(kept[name]))
     return Activations(

@@ -59,11 +59,48 @@ def layer_waves(run: Run, step: int, layer: int = -1, exact: bool = True) -> Wav
 
 def waves(values: NDArray[np.floating], basis: Characters) -> Waves:
     """The waves of given functions of (a, b).  values : (p², d)"""
+    sums, squares = _summed(values, basis)
+    return _best(sums, squares, values[basis.rows[0]].astype(np.float64), basis.sign)
+
+
+def frequency_norms(values: NDArray[np.floating], basis: Characters) -> Floats:
+    """Norm of each frequency in functions of (a, b): of their 8 components there, all functions together.
+
+    values : (p², d)     ->     (n // 2,)
+    """
+    sums, _ = _summed(values, basis)
+    return np.sqrt(_energies(_transformed(sums)).sum(axis=1)) if basis.n > 1 else np.zeros(0)
+
+
+def answer_waves(values: NDArray[np.floating], basis: Characters) -> NDArray[np.complex128]:
+    """Σ N e^(−iw(i ± j)) of functions of (a, b) at every frequency.  values : (p², d)  ->  (n // 2, d)"""
+    sums, _ = _summed(values, basis)
+    return coefficients(sums[2 if basis.sign > 0 else 3])
+
+
+def coefficients(along: NDArray[np.floating]) -> NDArray[np.complex128]:
+    """Σ_x f(x) e^(−iwx) at every frequency.  along : (n, d)  ->  (n // 2, d)"""
+    found: NDArray[np.complex128] = np.fft.rfft(np.asarray(along, np.float64), axis=0)[1:]
+    return found
+
+
+def _summed(values: NDArray[np.floating], basis: Characters) -> tuple[NDArray[np.floating], Floats]:
+    """Sums by i, j, i + j, i − j of the values less the first, and their squares.  (4, n, d), (d,)"""
     n, d = basis.n, values.shape[1]
     sums = np.empty((4, n, d), values.dtype)
     squares = np.empty(d)
     line_sums(*in_rows(values), d, basis.p, basis.elements, sums[0], sums[1], sums[2], sums[3], squares)
-    return _best(sums, squares, values[basis.rows[0]].astype(np.float64), basis.sign)
+    return sums, squares
+
+
+def _energies(turned: NDArray[np.floating]) -> Floats:
+    """Energy of the 8 components at every frequency.  (4, n − 1, d), `_transformed` sums  ->  (n // 2, d)"""
+    n = turned.shape[1] + 1
+    power = np.square(turned[:2]).sum(axis=0) + np.square(turned[2:]).sum(axis=0)
+    if n % 2 == 0:
+        power[-1] -= np.square(turned[3, -1])  # i + j and i − j share the alternating function
+    found: Floats = np.add.reduceat(power, np.arange(0, n - 1, 2), axis=0).astype(np.float64) / n
+    return found
 
 
 def _best(sums: NDArray[np.floating], squares: Floats, first: Floats, sign: int) -> Waves:
@@ -75,10 +112,7 @@ def _best(sums: NDArray[np.floating], squares: Floats, first: Floats, sign: int)
     if n < 2:
         return Waves(np.zeros(d, np.int64), np.zeros(d), np.full(d, np.nan))
     turned = _transformed(sums)  # (4, n - 1, d), cos 1, sin 1, cos 2, …
-    power = np.square(turned[:2]).sum(axis=0) + np.square(turned[2:]).sum(axis=0)
-    if n % 2 == 0:
-        power[-1] -= np.square(turned[3, -1])  # i + j and i − j share the alternating function
-    energy = np.add.reduceat(power, np.arange(0, n - 1, 2), axis=0).astype(np.float64) / n  # (n // 2, d)
+    energy = _energies(turned)  # (n // 2, d)
     # beyond the rounding of a constant; values that do not differ at all leave no squares
     alive = total > 1e-12 * np.maximum(total + pairs * (first + apart) ** 2, 1e-300)
     share = np.divide(energy, total, out=np.zeros_like(energy), where=alive)
