@@ -1,5 +1,6 @@
 """The only registry of views."""
 
+from app.views.algorithm import AlgorithmView
 from app.views.answers import AnswersView
 from app.views.attention import AttentionView
 from app.views.base import View
@@ -17,5 +18,5 @@ from app.views.weights import WeightsView
 
 VIEWS: list[type[View]] = [
     LossView, SpectrumView, RaceView, NeuronsView, NeuronView, AnswersView, LogitsView, AttentionView, WeightsView,
-    SolutionsView, CirclesView, ClockView, PaperView,
+    SolutionsView, CirclesView, ClockView, AlgorithmView, PaperView,
 ]  # fmt: skip

@@ -8,8 +8,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.analysis.algorithm import Undefined, correct_logits, pure, undefined
-from engine.analysis.characters import NoBasis, characters
+from engine.analysis.algorithm import Undefined, correct_logits, pair_at, pure, undefined
+from engine.analysis.characters import Characters, NoBasis, characters
 from engine.analysis.phases import Phases, Thresholds
 from engine.analysis.progress_curves import Pinned, trace_phases
 from engine.replay import activations
@@ -87,6 +87,11 @@ class AlgorithmCurves:
     undefined: Undefined
     last: float
 
+    @property
+    def keys(self) -> tuple[int, ...]:
+        """The pinned frequencies."""
+        return () if self.pinned is None else self.pinned.keys
+
     def at(self, epoch: int) -> int | None:
         """The place of an epoch, where it is measured."""
         i = int(np.searchsorted(self.epochs, epoch))
@@ -107,33 +112,48 @@ class AlgorithmPicture:
     """What the view shows of a checkpoint.
 
     curves : None until the traces are open      table : L[s, d] of `correct_logits`, (n, n); None where undefined
-    elements : (n,) residues in the order of the cycle      sign : of the operation
+    cycle : None where the task has none
     """
 
     curves: AlgorithmCurves | None
     table: NDArray[np.floating] | None
-    elements: NDArray[np.int64]
-    sign: int
+    cycle: Characters | None
+
+    def pair_at(self, s: int, d: int) -> tuple[int, int]:
+        """The pair of an entry of the table. Only where there is one."""
+        assert self.cycle is not None
+        return pair_at(self.cycle, s, d)
+
+    def entry_of(self, pair: tuple[int, int]) -> tuple[int, int] | None:
+        """Where a pair stands in the table."""
+        if self.table is None or self.cycle is None:
+            return None
+        places = np.flatnonzero(np.isin(self.cycle.elements, pair))
+        found = {int(self.cycle.elements[i]): int(i) for i in places}
+        if not {*pair} <= {*found}:
+            return None
+        (i, j), n, sign = (found[x] for x in pair), self.cycle.n, self.cycle.sign
+        return (i + sign * j) % n, (i - sign * j) % n
 
 
 def algorithm_picture(
     run: Run,
-    step: int,
     n: int,
     traces: Traces | None,
     pinned: Pinned | None,
     revision: int,
+    step: int,
     thresholds: Thresholds | None = None,
 ) -> AlgorithmPicture:
     """Curves up to the n-th checkpoint and the map of one; float32 for drawing.  revision : of the traces"""
     curves = None if traces is None else algorithm_curves(run, n, traces, pinned, revision, thresholds)
-    not_for = undefined(run.config)
     try:
         x = characters(run.config)
     except NoBasis:
-        return AlgorithmPicture(curves, None, np.zeros(0, np.int64), 1)
-    table = None if not_for.irrelevance else correct_logits(activations(run, step, exact=False).logits, x)
-    return AlgorithmPicture(curves, table, x.elements, x.sign)
+        return AlgorithmPicture(curves, None, None)
+    odd = not undefined(run.config).irrelevance
+    table = correct_logits(activations(run, step, exact=False).logits, x) if odd else None
+    return AlgorithmPicture(curves, table, x)
 
 
 @lru_cache(maxsize=2)
@@ -152,7 +172,7 @@ def algorithm_curves(
     nothing = np.zeros(0)
     found = {name: columns[name][seen] if name in columns else nothing for name in _COLUMNS}
     circles, bound = {}, 0.0
-    for k in () if pinned is None else pinned.keys:
+    for k in () if pinned is None or not_for.circularity else pinned.keys:
         at, both = traces.extra(f"circle/{k}")
         if len(at):
             circles[k] = CircleCurve(at[at <= last], both["clock"][at <= last], both["pizza"][at <= last])

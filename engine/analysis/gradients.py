@@ -27,7 +27,9 @@ def embedding_gradients(config: Config, weights: Arrays, triples: Ints) -> tuple
     w = {name: torch.from_numpy(np.asarray(value, np.float64)) for name, value in weights.items()}
     chosen = torch.from_numpy(np.array(triples))
     in_closed_form = config.n_layers == 1 and not config.layer_norm
-    parts = [(_of_one_layer if in_closed_form else by_autograd)(config, w, part) for part in torch.split(chosen, _TOGETHER)]
+    parts = [
+        (_of_one_layer if in_closed_form else by_autograd)(config, w, part) for part in torch.split(chosen, _TOGETHER)
+    ]
     of_a, of_b = (torch.cat(side).numpy() for side in zip(*parts, strict=True))
     return of_a, of_b
 

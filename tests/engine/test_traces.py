@@ -15,9 +15,9 @@ from engine.analysis.characters import characters
 from engine.analysis.measures import measures
 from engine.analysis.neurons import frequency_powers
 from engine.analysis.summary import summary
+from engine.bundle import write_bundle
 from engine.config import Config
 from engine.recording import start
-from engine.bundle import write_bundle
 from engine.replay import activations
 from engine.runfile import Run
 from engine.traces import EXTRAS, Traces, extras_of, measure_all

@@ -191,7 +191,8 @@ def slow_circularity(rows: np.ndarray) -> float:
     for v in (centred @ vt.T)[:, :4].T:
         v = v / np.sqrt((v * v).sum()) / np.sqrt(n)
         total += min(
-            max(2 * abs(sum(v[t * i % n] * np.exp(2j * np.pi * t / n) for t in range(n))) ** 2 for i in range(1, n)), 1.0
+            max(2 * abs(sum(v[t * i % n] * np.exp(2j * np.pi * t / n) for t in range(n))) ** 2 for i in range(1, n)),
+            1.0,
         )
     return total / 4
 
@@ -216,7 +217,9 @@ def ideal(config: Config, k: int) -> tuple[np.ndarray, np.ndarray]:
     a, b = np.divmod(np.arange(p * p), p)
     wa, wb, wc = angle[a][:, None], x.sign * angle[b][:, None], angle[None, :]
     s = np.cos(wa) + np.cos(wb), np.sin(wa) + np.sin(wb)
-    pizza = np.abs(s[0] * np.cos(wc / 2) + s[1] * np.sin(wc / 2)) - np.abs(s[1] * np.cos(wc / 2) - s[0] * np.sin(wc / 2))
+    pizza = np.abs(s[0] * np.cos(wc / 2) + s[1] * np.sin(wc / 2)) - np.abs(
+        s[1] * np.cos(wc / 2) - s[0] * np.sin(wc / 2)
+    )
     return np.cos(wa + wb - wc), pizza
 
 
