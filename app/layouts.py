@@ -61,7 +61,7 @@ LAYOUTS = (
     Layout(
         "Reverse-engineer", "From the embedding to the logits: spectra, neurons, circles, what the logits are made of",
         Row((
-            Column(("loss", Tabs(("spectrum", "race", "weights"))), (52, 48)),
+            Column(("loss", Tabs(("spectrum", "race", "lottery", "weights"))), (52, 48)),
             Column(("neurons", Tabs(("circles", "clock", "algorithm"))), (60, 40)),
             Column(("neuron", Tabs(("logits", "attention", "answers", "solutions"))), (56, 44)),
         ), (34, 34, 32)),

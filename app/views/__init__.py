@@ -8,6 +8,7 @@ from app.views.circles import CirclesView
 from app.views.clock import ClockView
 from app.views.logits import LogitsView
 from app.views.loss import LossView
+from app.views.lottery import LotteryView
 from app.views.neuron import NeuronView
 from app.views.neurons import NeuronsView
 from app.views.paper import PaperView
@@ -18,5 +19,5 @@ from app.views.weights import WeightsView
 
 VIEWS: list[type[View]] = [
     LossView, SpectrumView, RaceView, NeuronsView, NeuronView, AnswersView, LogitsView, AttentionView, WeightsView,
-    SolutionsView, CirclesView, ClockView, AlgorithmView, PaperView,
+    SolutionsView, CirclesView, ClockView, AlgorithmView, LotteryView, PaperView,
 ]  # fmt: skip

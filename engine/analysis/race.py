@@ -21,11 +21,12 @@ from engine.traces import Traces
 
 Floats = NDArray[np.float64]
 _COLUMNS = dict(zip(MATRICES, ("embedding_norms", "unembedding_norms", "neuron_logit_norms"), strict=True))
+NEURONS = "neurons"  # the activations of the last layer's; an extra of the traces
 
 
 @dataclass(frozen=True, eq=False)
 class Race:
-    """Norms of the frequencies of W_E, W_U or W_L over the epochs measured so far.
+    """Norms of the frequencies of W_E, W_U, W_L or the neurons' activations over the epochs measured so far.
 
     epochs : (m,), ascending; empty until something is measured
     norm : (m, n // 2), cosine and sine together, entry k-1 is frequency k. n is the length of the task's cycle
@@ -55,6 +56,19 @@ class Race:
         known = [epoch for epoch in self.since if epoch is not None]
         return max(known) if known and len(known) == len(self.since) else None
 
+    @property
+    def first_lead(self) -> int | None:
+        """The first epoch at which the keys hold the len(keys) largest norms; None: at none, or there are none."""
+        if not self.keys:
+            return None
+        leading = (self.rank[:, np.array(self.keys) - 1] <= len(self.keys)).all(axis=1)
+        return int(self.epochs[leading.argmax()]) if leading.any() else None
+
+    def leaders(self, count: int) -> NDArray[np.int64]:
+        """The frequencies at the first places.  -> (count or fewer, m), the largest first"""
+        found: NDArray[np.int64] = np.argsort(self.rank, axis=1, kind="stable")[:, :count].T + 1
+        return found
+
 
 def race(
     run: Run,
@@ -65,7 +79,10 @@ def race(
     which: str,
     thresholds: Thresholds | None = None,
 ) -> Race:
-    """The race in W_E, W_U or W_L up to the n-th checkpoint, from the traces.  revision : of the traces, which grow"""
+    """The race in W_E, W_U, W_L or `NEURONS` up to the n-th checkpoint, from the traces.
+
+    revision : of the traces, which grow
+    """
     generator, no_basis, size = None, "", 0
     try:
         basis = characters(run.config)
@@ -73,10 +90,15 @@ def race(
     except NoBasis as error:
         no_basis = str(error)
     epochs, norm = np.zeros(0, np.int64), np.zeros((0, size // 2))
-    held = None if traces is None or no_basis else traces.column(_COLUMNS[which])
-    if traces is not None and held is not None:
-        seen = traces.epochs <= int(run.epochs[n - 1])
-        epochs, norm = traces.epochs[seen], norms_of(held[seen])
+    last = int(run.epochs[n - 1])
+    if traces is not None and not no_basis and which == NEURONS:
+        there, columns = traces.extra(NEURONS)
+        if len(there):
+            epochs, norm = there[there <= last], columns["norm"][there <= last]
+    elif traces is not None and not no_basis:
+        held = traces.column(_COLUMNS[which])
+        if held is not None:
+            epochs, norm = traces.epochs[traces.epochs <= last], norms_of(held[traces.epochs <= last])
     rank = ranks(norm)
     keys = () if pinned is None else tuple(k for k in pinned.keys if k <= norm.shape[1])
     return Race(

@@ -72,10 +72,25 @@ def frequency_norms(values: NDArray[np.floating], basis: Characters) -> Floats:
     return np.sqrt(_energies(_transformed(sums)).sum(axis=1)) if basis.n > 1 else np.zeros(0)
 
 
-def answer_waves(values: NDArray[np.floating], basis: Characters) -> NDArray[np.complex128]:
-    """Σ N e^(−iw(i ± j)) of functions of (a, b) at every frequency.  values : (p², d)  ->  (n // 2, d)"""
-    sums, _ = _summed(values, basis)
-    return coefficients(sums[2 if basis.sign > 0 else 3])
+@dataclass(frozen=True, eq=False)
+class Spectra:
+    """Functions of (a, b) at every frequency of the cycle.
+
+    waves : the best one of each function
+    along : (n // 2, d) Σ N e^(−iw(i ± j)), the wave of the answer     norms : (n // 2,) as of `frequency_norms`
+    """
+
+    waves: Waves
+    along: NDArray[np.complex128]
+    norms: Floats
+
+
+def spectra(values: NDArray[np.floating], basis: Characters) -> Spectra:
+    """The waves of given functions of (a, b), and their sizes at every frequency.  values : (p², d)"""
+    sums, squares = _summed(values, basis)
+    best = _best(sums, squares, values[basis.rows[0]].astype(np.float64), basis.sign)
+    norms = np.sqrt(_energies(_transformed(sums)).sum(axis=1)) if basis.n > 1 else np.zeros(0)
+    return Spectra(best, coefficients(sums[2 if basis.sign > 0 else 3]), norms)
 
 
 def coefficients(along: NDArray[np.floating]) -> NDArray[np.complex128]:
