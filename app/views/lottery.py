@@ -206,11 +206,11 @@ class LotteryView(TracedView):
         f = drawn.magnitude.shape[1]
         place = places_of(drawn.magnitude[self._carriers])[row, own - 1] if len(own) else own
         apart = np.degrees(np.abs(drawn.misalignment[self._carriers][row, own - 1])) if len(own) else np.zeros(0)
-        colours = []
-        for k in own.tolist():
-            colour = theme.frequency_colour(k, keys)
-            colour.setAlpha(200 if chosen in (None, k) or chosen not in own else 40)
-            colours.append(colour)
+        of = {}
+        for k in set(own.tolist()):
+            of[k] = theme.frequency_colour(k, keys)
+            of[k].setAlpha(200 if chosen in (None, k) or chosen not in own else 40)
+        colours = [of[k] for k in own.tolist()]
         self._neurons.show_points((f - place + 0.5) / max(f, 1), apart, colours, [6.0] * len(own))
         layer = 0 if selection.run is None else selection.run.config.n_layers - 1
         rings = [i for la, i in selection.neurons if la == layer]

@@ -133,7 +133,7 @@ def test_that_the_frequencies_stand_where_start_and_end_put_them(
     for k in KEYS:
         i = view._order.tolist().index(k)
         assert (names[str(k)].x(), names[str(k)].y()) == (cloud.across[i], cloud.up[i])
-        assert cloud.dots.points()[i].brush().color() == theme.frequency_colour(k, KEYS)
+        assert cloud.dots.colours[i] == theme.frequency_colour(k, KEYS)
     assert view._frequencies.words.text() == rank_words(which, truth, KEYS)[0]
 
 
@@ -326,4 +326,4 @@ def test_that_a_change_of_theme_reaches_strips_and_points(
     view.change_theme()
     assert QColor(*view._strip._table[2].tolist()) == theme.frequency_colour(2, KEYS, theme.LIGHT)
     i = view._order.tolist().index(2)
-    assert view._frequencies.dots.points()[i].brush().color() == theme.frequency_colour(2, KEYS, theme.LIGHT)
+    assert view._frequencies.dots.colours[i] == theme.frequency_colour(2, KEYS, theme.LIGHT)
