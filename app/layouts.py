@@ -82,6 +82,10 @@ LAYOUTS = (
         "Paper", "The paper's figures on this run",
         Row((Column(("loss", "spectrum"), (55, 45)), "paper"), (34, 66)),
     ),
+    Layout(
+        "What if", "Another model than the one that was trained: what carries the solution",
+        Row((Column(("loss", Tabs(("answers", "logits"))), (46, 54)), "graft"), (38, 62)),
+    ),
 )  # fmt: skip
 
 

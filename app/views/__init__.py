@@ -6,6 +6,7 @@ from app.views.attention import AttentionView
 from app.views.base import View
 from app.views.circles import CirclesView
 from app.views.clock import ClockView
+from app.views.graft import GraftView
 from app.views.logits import LogitsView
 from app.views.loss import LossView
 from app.views.lottery import LotteryView
@@ -19,5 +20,5 @@ from app.views.weights import WeightsView
 
 VIEWS: list[type[View]] = [
     LossView, SpectrumView, RaceView, NeuronsView, NeuronView, AnswersView, LogitsView, AttentionView, WeightsView,
-    SolutionsView, CirclesView, ClockView, AlgorithmView, LotteryView, PaperView,
+    SolutionsView, CirclesView, ClockView, AlgorithmView, LotteryView, GraftView, PaperView,
 ]  # fmt: skip

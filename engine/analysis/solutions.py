@@ -98,7 +98,7 @@ def _mixed_blocks(x: Pieces, ablation: Ablation) -> Blocks:
         yield off, x.whole[off]
 
 
-def _whole_blocks(logits: Values) -> Blocks:
+def whole_blocks(logits: Values) -> Blocks:
     """Copies of the rows in parts that stay in cache."""
     scratch = np.empty((min(_ROWS, len(logits)), logits.shape[1]), logits.dtype)
     for start in range(0, len(logits), _ROWS):
@@ -202,7 +202,7 @@ def answer_map(
     used = applied(run.config, keys, ablation)
     whole = used.is_whole
     found = read(
-        _whole_blocks(activations(run, step, exact).logits)
+        whole_blocks(activations(run, step, exact).logits)
         if whole
         else _mixed_blocks(pieces(run, step, keys, exact), used),
         pair_masks(run.config),
@@ -224,7 +224,7 @@ def answer_map(
 @lru_cache(maxsize=16)
 def margin_limit(run: Run, step: int) -> float:
     """The largest |margin| of any pair at a checkpoint."""
-    found = read(_whole_blocks(activations(run, step, exact=False).logits), pair_masks(run.config))
+    found = read(whole_blocks(activations(run, step, exact=False).logits), pair_masks(run.config))
     return float(np.nanmax(np.abs(found.margin)))
 
 
