@@ -86,7 +86,7 @@ def drawn(run: Run, step: int) -> Hidden:
         if structured is not None:
             found = structured.hidden(run.weights(step))
     if structured is None:
-        whole = _general(run.config, run.weights(step), torch.float32)
+        whole = _general(run.config, run.weights(step), exact=False)
         _keep(_cache, (*key, False), whole)
         return Hidden(whole.mlp_post, whole.pattern, None)
     _keep(_hidden, key, found)
@@ -98,7 +98,7 @@ def _finish(run: Run, step: int, found: Hidden) -> Activations:
     if found.rows is None:  # they came with it
         with _lock:
             known = _cache.get((run, int(run.epochs[step]), False))
-        return known or _general(run.config, run.weights(step), torch.float32)
+        return known or _general(run.config, run.weights(step), exact=False)
     with _forward_lock:
         structured = _structured(run.config, torch.float32, _DRAWING_LANES)
         assert structured is not None
@@ -213,16 +213,19 @@ def _structured(config: Config, dtype: torch.dtype, threads: int) -> Forward | N
 
 def of_weights(config: Config, weights: Arrays, exact: bool = True) -> Activations:
     """The activations under weights that are no checkpoint's; nothing is kept.  exact : as in `activations`"""
-    dtype, threads = (torch.float64, torch.get_num_threads()) if exact else (torch.float32, _DRAWING_LANES)
     with _forward_lock:
-        structured = _structured(config, dtype, threads)
+        kind = (torch.float64, torch.get_num_threads()) if exact else (torch.float32, _DRAWING_LANES)
+        structured = _structured(config, *kind)
         if structured is not None:
-            return structured(weights)
-    return _general(config, weights, dtype)
+            found = structured.hidden(weights)
+            assert found.rows is not None
+            return Activations(structured.logits(weights, found.rows), found.mlp_post, found.pattern)
+    return _general(config, weights, exact)
 
 
 @torch.inference_mode()
-def _general(config: Config, weights: Arrays, dtype: torch.dtype) -> Activations:
+def _general(config: Config, weights: Arrays, exact: bool) -> Activations:
+    dtype = torch.float64 if exact else torch.float32
     p = config.p
     w = {name: torch.from_numpy(array).to(dtype) for name, array in weights.items()}
     pairs = torch.cartesian_prod(torch.arange(p), torch.arange(p))

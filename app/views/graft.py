@@ -31,6 +31,7 @@ from app.views.base import Help, View, label, toggle
 from app.views.legend import value_text
 from app.views.maps import HeatMap
 from app.views.sentence import Sentence
+from app.views.still import QuietLabel
 from app.views.swap_chart import INTO_X, INTO_Y, Ends, SwapChart, colour_of
 from engine.analysis.graft import NORMS, Grafting, grafted, grafting, groups
 from engine.analysis.solutions import ClassScores
@@ -157,8 +158,8 @@ class GraftView(View):
         self._slider.setObjectName("graft.x")
         self._slider.setAccessibleName("Checkpoint X, which gives the chosen parameters")
         self._slider.valueChanged.connect(self._choose_x)
-        self._x_words = label("", "")
-        self._x_words.setMinimumWidth(92)
+        self._x_words = QuietLabel()
+        self._x_words.setMinimumWidth(104)
         take = QPushButton("on show")
         take.setObjectName("graft.take")
         take.setToolTip("Take the checkpoint on show as X")
@@ -208,13 +209,17 @@ class GraftView(View):
             self._set_heads[name] = head
             grid.addWidget(head, 0, j)
         for i, (row, text) in enumerate(_ROWS.items(), 1):
-            self._heads[row] = label(text, "muted")
+            self._heads[row] = QuietLabel(text)
+            self._heads[row].setProperty("role", "muted")
+            self._heads[row].setMinimumWidth(70)
             grid.addWidget(self._heads[row], i, 0)
             for j, name in enumerate(_SETS, 1):
-                cell = label("", "title" if row == "graft" else "")
-                cell.setAlignment(Qt.AlignmentFlag.AlignRight)
+                cell = QuietLabel()
+                cell.setProperty("role", "title" if row == "graft" else "")
+                cell.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+                cell.setAccessibleName(f"Loss and accuracy of {text}, {_SETS[name]} pairs")
                 cell.setObjectName(f"graft.{row}.{name}")
-                cell.setMinimumWidth(96)
+                cell.setMinimumWidth(116)
                 grid.addWidget(cell, i, j)
                 self._cells[row, name] = cell
         grid.setColumnStretch(0, 1)

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app import theme
 from app.views.over_time import DASHED
-from app.views.plots import Bars, dress, on_leave, pen, plot_widget, relabel
+from app.views.plots import Bars, dress, on_leave, pen, plot_widget, relabel, set_range
 from app.views.sentence import Sentence
 
 Floats = NDArray[np.float64]
@@ -45,7 +45,7 @@ class Panel(QWidget):
 
     def show_range(self, area: QRectF) -> None:
         """What the axes cover."""
-        self.plot.setRange(area, padding=0)
+        set_range(self.plot, (area.left(), area.right()), (area.top(), area.bottom()))
 
     def restyle(self) -> None:
         dress(self.plot)

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.analysis.characters import Characters, NoBasis, characters
-from engine.analysis.gradients import embedding_gradients
 from engine.config import Config
 from engine.fourier import components, fourier_basis
 from engine.replay import Activations, activations, of_weights
@@ -114,6 +113,8 @@ def gradient_cosines(config: Config, weights: Arrays, triples: Ints) -> Floats:
     The embeddings at the two positions count as two inputs, also where a = b.
     -> (n,), NaN where a gradient is zero
     """
+    from engine.analysis.gradients import embedding_gradients  # torch: not before it is needed
+
     of_a, of_b = embedding_gradients(config, weights, triples)
     lengths = np.linalg.norm(of_a, axis=1) * np.linalg.norm(of_b, axis=1)
     dots = np.einsum("nd,nd->n", of_a, of_b)

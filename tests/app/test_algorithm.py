@@ -104,7 +104,7 @@ def test_that_the_map_is_the_right_logit_by_sum_and_difference(view: AlgorithmVi
     click(view._map.plot, 3, 8)  # column d = 3, row s = 8: a = (8 + 3) / 2, b = (8 − 3) / 2 modulo 11
     qtbot.waitUntil(lambda: view.session.selection.pair == (0, 8))
     assert ((0 + 8) % 11, (0 - 8) % 11) == (8, 3)
-    assert view._map._cell == (8, 3)
+    assert view._map.marked == (8, 3)
     click(view._map.plot, 3, 8)
     qtbot.waitUntil(lambda: view.session.selection.pair is None)
     view._hovered((8, 3))

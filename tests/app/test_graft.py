@@ -127,7 +127,7 @@ def test_that_the_map_shows_right_and_wrong_and_selects_pairs(view: GraftView, q
     assert view._map.image.lut[4].tolist() == [int(class_colours()[4][i : i + 2], 16) for i in (1, 3, 5)]
     click(view._map.plot, 7, 3)
     qtbot.waitUntil(lambda: view.session.selection.pair == (3, 7))
-    assert view._map._cell == (3, 7)
+    assert view._map.marked == (3, 7)
     view._hovered((3, 7))
     right = "right" if answer.graft.right[3, 7] else "wrong"
     assert view.value.startswith(f"a = 3, b = 7 · {right} · loss ")
