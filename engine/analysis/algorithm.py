@@ -64,9 +64,9 @@ def undefined(config: Config) -> Undefined:
     unlike = f"In {symbol} the operands do not enter alike: equal gradients would tell nothing." if x.sign < 0 else ""
     even = ""
     if x.n % 2 == 0:
-        what = "p" if x.generator is None else "the number of units"
-        even = f"{what} = {x.n} is even: sum and difference do not tell the pair, so there is no distance irrelevance."
-    return Undefined(unlike, even[:1].upper() + even[1:], "")
+        what = "The modulus" if x.generator is None else "The number of units"
+        even = f"{what}, {x.n}, is even: sum and difference do not tell the pair, so there is no distance irrelevance."
+    return Undefined(unlike, even, "")
 
 
 def algorithm(run: Run, step: int) -> Algorithm:

@@ -181,7 +181,7 @@ def test_that_what_there_is_no_room_for_goes(
     [
         ({"p": 12}, "s", "even"),
         ({"operation": "subtract"}, "i", "do not enter alike"),
-        ({"operation": "multiply"}, "s", "The number of units = 10 is even"),
+        ({"operation": "multiply"}, "s", "The number of units, 10, is even"),
     ],
 )
 def test_that_what_is_undefined_is_said_in_its_place(

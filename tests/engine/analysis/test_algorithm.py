@@ -161,10 +161,10 @@ def test_that_q_is_zero_where_only_the_distance_counts_one_where_it_does_not_and
     ("changes", "reasons"),
     [
         ({}, ("", "", "")),
-        ({"p": 8}, ("", "P = 8 is even", "")),
+        ({"p": 8}, ("", "The modulus, 8, is even", "")),
         ({"operation": "subtract"}, ("do not enter alike", "", "")),
-        ({"operation": "multiply"}, ("", "The number of units = 6 is even", "")),
-        ({"operation": "divide"}, ("do not enter alike", "The number of units = 6 is even", "")),
+        ({"operation": "multiply"}, ("", "The number of units, 6, is even", "")),
+        ({"operation": "divide"}, ("do not enter alike", "The number of units, 6, is even", "")),
         ({"operation": "x2xyy2"}, ("no group operation",) * 3),
         ({"operation": "random"}, ("no group operation",) * 3),
         ({"operation": "multiply", "p": 8}, ("not the powers of one",) * 3),
