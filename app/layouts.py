@@ -66,8 +66,8 @@ LAYOUTS = (
     Layout(
         "Reverse-engineer", "From the embedding to the logits: spectra, neurons, circles, what the logits are made of",
         Row((
-            Column(("loss", Tabs(("spectrum", "race", "weights"))), (52, 48)),
-            Column(("neurons", Tabs(("circles", "clock"))), (60, 40)),
+            Column(("loss", Tabs(("spectrum", "race", "lottery", "weights"))), (52, 48)),
+            Column(("neurons", Tabs(("circles", "clock", "algorithm"))), (60, 40)),
             Column(("neuron", Tabs(("logits", "attention", "answers", "solutions", "surgery"))), (56, 44)),
         ), (34, 34, 32)),
     ),
@@ -90,7 +90,7 @@ LAYOUTS = (
     Layout(
         "What if", "Take parts of the model away, and see what is left and since when it matters",
         Row((
-            "surgery",
+            Tabs(("surgery", "graft")),
             Column(("loss", Tabs(("answers", "solutions"))), (44, 56)),
             Column(("logits", "neurons"), (56, 44)),
         ), (42, 30, 28)),

@@ -11,6 +11,7 @@ import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
@@ -21,7 +22,7 @@ from app.numbers import epoch_text
 from app.session import Selection, Session
 from engine.analysis.progress_curves import Pinned, pinned_keys
 from engine.runfile import Run
-from engine.traces import Traces
+from engine.traces import Traces, extras_of
 
 _QUIET_MS = 400  # after the last selection: the person and what may be wanted next go first
 _NEXT_MS = 10  # between two checkpoints
@@ -29,12 +30,16 @@ _TELL_MS = 500  # at least, between two `grew`
 _HELD_MS = 500  # between two looks whether a training still goes on
 
 
+Job = tuple[int, tuple[str, ...]]
+"""A checkpoint to be measured, and the extras: as much as may hold up a finger."""
+
+
 @dataclass(frozen=True)
 class Plan:
-    """What to measure: the frequencies, and the steps still missing, in their order."""
+    """What to measure: the frequencies, and what is still missing, in its order."""
 
     pinned: Pinned
-    steps: tuple[int, ...]
+    jobs: tuple[Job, ...]
 
 
 def open_traces(run: Run, serial: int) -> Traces:
@@ -42,15 +47,26 @@ def open_traces(run: Run, serial: int) -> Traces:
     return Traces(run)
 
 
-def plan(run: Run, traces: Traces, n: int, chosen: tuple[int, ...] | None, serial: int) -> Plan:
-    """What is missing of the first n checkpoints. Excluded loss is measured for final key frequencies only."""
+def plan(
+    run: Run, traces: Traces, n: int, chosen: tuple[int, ...] | None, wanted: tuple[str, ...], serial: int
+) -> Plan:
+    """What is missing of the first n checkpoints. Excluded loss is measured for final key frequencies only.
+
+    wanted : extras, by the start of their names
+    """
     pinned = pinned_keys(run, n, chosen)
-    return Plan(pinned, tuple(s for s in traces.missing(pinned.keys if pinned.final else None) if s < n))
+    keys, extras = pinned.keys if pinned.final else None, extras_of(run.config, wanted, pinned.keys)
+    own = [name for name in extras if "/" in name]  # passes of their own
+    shared = tuple(name for name in extras if name not in own)
+    parts = [(shared, set(traces.missing(keys, shared)))]
+    parts += [((name,), set(traces.missing(keys, (name,)))) for name in own]
+    steps = [step for step in traces.missing(keys, extras) if step < n]
+    return Plan(pinned, tuple((step, names) for step in steps for names, lacking in parts if step in lacking))
 
 
-def trace_step(traces: Traces, step: int, keys: tuple[int, ...]) -> int:
-    """Measure one checkpoint, and the excluded loss of some frequencies there."""
-    traces.add(step, keys)
+def trace_step(traces: Traces, step: int, keys: tuple[int, ...], extras: tuple[str, ...]) -> int:
+    """Measure one checkpoint, and the excluded loss of some frequencies and the extras there."""
+    traces.add(step, keys, extras)
     return step
 
 
@@ -91,8 +107,9 @@ class Tracing(QObject):
         self.trouble = ""  # why nothing is measured
         self.failed = 0  # checkpoints that could not be measured
         self.total = 0
-        self._steps: list[int] = []
-        self._planned: tuple[int, bool, tuple[int, ...] | None] | None = None  # checkpoints, growing, keys chosen
+        self._jobs: list[Job] = []
+        self._wanted: tuple[str, ...] = ()  # extras
+        self._planned: tuple[Any, ...] | None = None  # checkpoints, growing, keys chosen, extras wanted
         self._glancing = Glancing()
         self._step, self._moved = 0, 0.0  # the checkpoint on show, and when a person went there
         self._asked: Query | None = None
@@ -116,7 +133,14 @@ class Tracing(QObject):
     @property
     def left(self) -> int:
         """Checkpoints that are still to be measured."""
-        return len(self._steps)
+        return len({step for step, _ in self._jobs})
+
+    def want(self, *extras: str) -> None:
+        """Measure these extras of the run on show too: a view that shows them asks whenever it is refreshed."""
+        more = tuple(sorted({*self._wanted, *extras}))
+        if more != self._wanted:
+            self._wanted = more
+            self._next.start(_QUIET_MS)
 
     def pause(self, paused: bool) -> None:
         """Stop after the checkpoint in hand, or go on."""
@@ -157,7 +181,8 @@ class Tracing(QObject):
             query = Query(close_traces, (traces, next(self._serial)))
             self._compute.ask(query, query)
         self.traces = self.pinned = self._planned = self._asked = None
-        self.trouble, self.failed, self.total, self._steps, self._unsaved = "", 0, 0, [], False
+        self.trouble, self.failed, self.total, self._jobs, self._unsaved = "", 0, 0, [], False
+        self._wanted = ()
         self._glancing = Glancing()
         self._tell.stop()
 
@@ -172,24 +197,26 @@ class Tracing(QObject):
         if run is None or not n or self._asked is not None or self.trouble:
             return
         chosen = self._session.selection.pinned_keys
-        held, now = self.held(), (n, run.grows, chosen)
+        held, now = self.held(), (n, run.grows, chosen, self._wanted)
         if self.traces is None:
             self._ask(Query(open_traces, (run, next(self._serial))))
         elif self._is_in_training:
             self._glance(run, self.traces, n, chosen)
         elif self._planned != now and not (held and self._planned is not None):
             self._planned = now
-            self._ask(Query(plan, (run, self.traces, n, chosen, next(self._serial))))
+            self._ask(Query(plan, (run, self.traces, n, chosen, self._wanted, next(self._serial))))
         elif not self.paused and (weights := self._glancing.next_weights(self.traces, n, n)) is not None:
             self._ask(weights)
         elif held:
             self._next.start(_HELD_MS)
-        elif self._steps and not self.paused and self.pinned is not None:
+        elif self._jobs and not self.paused and self.pinned is not None:
             if self._compute.busy:
                 self._next.start(_NEXT_MS)
             else:
                 keys = self.pinned.keys if self.pinned.final else ()
-                self._ask(Query(trace_step, (self.traces, self._steps[0], keys)))
+                shown = self._session.selection.step  # what is looked at goes first
+                step, extras = next((job for job in self._jobs if job[0] == shown), self._jobs[0])
+                self._ask(Query(trace_step, (self.traces, step, keys, extras)))
         elif self._unsaved:
             self._unsaved = False
             self._ask(Query(flush_traces, (self.traces, next(self._serial))))
@@ -232,7 +259,7 @@ class Tracing(QObject):
             return
         self._asked = None
         if query.analysis is trace_step:
-            self._steps.pop(0)
+            self._jobs.remove((query.args[1], query.args[3]))  # type: ignore[arg-type]
             self._unsaved = True
             self.failed += answer.error is not None
             if not self._tell.isActive():
@@ -250,12 +277,12 @@ class Tracing(QObject):
             if self._is_in_training:  # there will be no plan
                 self._grow()
         elif query.analysis is plan:
-            self.pinned, self._steps = answer.value.pinned, list(answer.value.steps)
+            self.pinned, self._jobs = answer.value.pinned, list(answer.value.jobs)
             self._glancing.candidates = None if self.pinned.final else self.pinned
             self.total = self._planned[0] if self._planned else 0
             self._grow()
         self.progressed.emit()
-        measuring = query.analysis in (plan, trace_step) and self._steps
+        measuring = query.analysis in (plan, trace_step) and self._jobs
         self._next.start((_NEXT_MS if query.analysis is trace_step else _QUIET_MS) if measuring else 0)
 
     def _tell_sketch(self) -> None:

@@ -67,7 +67,7 @@ def activations(run: Run, step: int, exact: bool = True) -> Activations:
         if key in _cache:
             _cache.move_to_end(key)
             return _cache[key]
-    found = _compute(run, step) if exact else _finish(run, step, drawn(run, step))
+    found = of_weights(run.config, run.weights(step)) if exact else _finish(run, step, drawn(run, step))
     _keep(_cache, key, found)
     with _lock:
         _hidden.pop(key[:2], None)  # a part of what is kept now
@@ -89,7 +89,7 @@ def drawn(run: Run, step: int) -> Hidden:
         if structured is not None:
             found = structured.hidden(run.weights(step))
     if structured is None:
-        whole = _general(run, step, exact=False)
+        whole = _general(run.config, run.weights(step), exact=False)
         _keep(_cache, (*key, False), whole)
         return Hidden(whole.mlp_post, whole.pattern, None)
     _keep(_hidden, key, found)
@@ -101,7 +101,7 @@ def _finish(run: Run, step: int, found: Hidden) -> Activations:
     if found.rows is None:  # they came with it
         with _lock:
             known = _cache.get((run, int(run.epochs[step]), False))
-        return known or _general(run, step, exact=False)
+        return known or _general(run.config, run.weights(step), exact=False)
     with _forward_lock:
         structured = _structured(run.config, False, _DRAWING_LANES)
         assert structured is not None
@@ -221,15 +221,15 @@ def _structured(config: Config, exact: bool, threads: int) -> Forward | None:
     return _forward[key]
 
 
-def _compute(run: Run, step: int) -> Activations:
+def of_weights(config: Config, weights: Arrays, exact: bool = True) -> Activations:
+    """The activations under weights that are no checkpoint's; nothing is kept.  exact : as in `activations`"""
     with _forward_lock:
-        structured = _structured(run.config, True, analysis_cores())
+        structured = _structured(config, exact, analysis_cores() if exact else _DRAWING_LANES)
         if structured is not None:
-            weights = run.weights(step)
             found = structured.hidden(weights)
             assert found.rows is not None
             return Activations(structured.logits(weights, found.rows), found.mlp_post, found.pattern, found.rows)
-    return _general(run, step, exact=True)
+    return _general(config, weights, exact)
 
 
 def hidden_of(config: Config, weights: Arrays, exact: bool) -> Hidden | None:
@@ -247,17 +247,17 @@ def stream_columns(config: Config) -> slice:
     return slice(start, start + config.d_model)
 
 
-def _general(run: Run, step: int, exact: bool) -> Activations:
+def _general(config: Config, weights: Arrays, exact: bool) -> Activations:
     """Of any model, by the plain forward pass."""
-    p = run.config.p
+    p = config.p
     parts: dict[str, list[torch.Tensor]] = {"logits": [], "mlp_post": [], "pattern": []}
     with torch.inference_mode():
         dtype = torch.float64 if exact else torch.float32
-        w = {name: torch.from_numpy(array).to(dtype) for name, array in run.weights(step).items()}
+        w = {name: torch.from_numpy(array).to(dtype) for name, array in weights.items()}
         pairs = torch.cartesian_prod(torch.arange(p), torch.arange(p))
         for rows in torch.split(pairs, _ROWS):
             kept: dict[str, list[torch.Tensor]] = {}
-            parts["logits"].append(forward(w, rows, run.config, kept)[:, :p])
+            parts["logits"].append(forward(w, rows, config, kept)[:, :p])
             for name in ("mlp_post", "pattern"):
                 parts[name].append(torch.stack(kept[name]))
         return Activations(

@@ -2,15 +2,16 @@
 
 The file is disposable: deleted, damaged or of another version it is made anew. What needs no key frequencies is kept
 as it is; restricted losses of any set of frequencies follow from the table S of each checkpoint; excluded losses need
-the logits and are kept for each set they were asked for. A bundled run carries its traces in its own file.
-What is known of checkpoints that are not measured yet is at hand in `Traces.glance`.
+the logits and are kept for each set they were asked for; extras (`EXTRAS`) are measured only for who asks. A bundled
+run carries its traces in its own file. What is known of checkpoints that are not measured yet is at hand in
+`Traces.glance`.
 """
 
 from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.analysis import algorithm, waves
 from engine.analysis.characters import Characters, NoBasis, characters
 from engine.analysis.measures import (
     Measures,
@@ -30,11 +32,12 @@ from engine.analysis.measures import (
     of_activations,
     restricted,
 )
+from engine.config import Config
 from engine.glance import AT_ONCE, Glance, coarseness
 from engine.lanes import analysis_cores
 from engine.models.transformer import shapes
-from engine.replay import Forward, activations
-from engine.runfile import Run
+from engine.replay import Activations, Forward, activations
+from engine.runfile import Arrays, Run
 
 VERSION = 1
 FORMAT = "grokscope-traces"
@@ -45,6 +48,47 @@ _SCALARS = (
 _FLUSH_EVERY = 16  # checkpoints
 _TOGETHER = 64  # tables read at a time
 Array = NDArray[Any]
+
+
+def _algorithm_row(config: Config, kept: Callable[[], Activations], weights: Arrays, _of: str) -> dict[str, Array]:
+    found = algorithm.of_activations(config, kept(), weights)
+    names = ("symmetricity", "error", "published", "irrelevance", "circularity")
+    return {name: _or_nan(getattr(found, name)) for name in names}
+
+
+def _circle_row(config: Config, _kept: Callable[[], Activations], weights: Arrays, k: str) -> dict[str, Array]:
+    """float32 passes: ten times below what a curve shows."""
+    found = algorithm.circle(config, weights, int(k), exact=False)
+    return {"clock": _or_nan(found.clock), "pizza": _or_nan(found.pizza)}
+
+
+def _neurons_row(config: Config, kept: Callable[[], Activations], _weights: Arrays, _of: str) -> dict[str, Array]:
+    return {"norm": waves.frequency_norms(kept().mlp_post[-1], characters(config))}
+
+
+EXTRAS: dict[str, Callable[[Config, Callable[[], Activations], Arrays, str], dict[str, Array]]] = {
+    "algorithm": _algorithm_row,  # clock or pizza
+    "circle": _circle_row,  # the same of one frequency k: `circle/k`
+    "neurons": _neurons_row,  # norms of the frequencies in the last layer's activations
+}
+"""What is measured on demand: the start of its name -> one checkpoint's row, given what follows a stroke.
+
+What has a stroke in its name takes passes of its own: a job by itself for who must not be held up.
+"""
+
+
+def extras_of(config: Config, wanted: Collection[str], keys: Collection[int]) -> tuple[str, ...]:
+    """The names of extras, one a frequency where it is of frequencies; none where the task has no basis."""
+    try:
+        n = characters(config).n
+    except NoBasis:
+        return ()
+    found = [name for name in sorted(wanted) if name != "circle"]
+    return (*found, *(f"circle/{k}" for k in sorted(keys) if "circle" in wanted and k <= n // 2))
+
+
+def _or_nan(value: float | None) -> Array:
+    return np.array(np.nan if value is None else value)
 
 
 def set_name(keys: Collection[int]) -> str:
@@ -170,6 +214,14 @@ class Traces:
             return values
         return np.unpackbits(values, axis=1)[:, : self.run.config.p**2].astype(bool)
 
+    def extra(self, name: str) -> tuple[NDArray[np.int64], dict[str, Array]]:
+        """Epochs at which an extra is measured, ascending, and its columns.  (m,), (m, …) each"""
+        with self._lock:
+            epochs = self._stored_epochs(f"extra/{name}")
+            order = np.argsort(epochs, kind="stable")
+            held = self._file.get(f"extra/{name}", {})
+            return epochs[order], {key: held[key][()][order] for key in held if key != "epoch"}
+
     def _tables(self) -> tuple[NDArray[np.int64], Any]:
         """Epochs and S of each, in any order; of none where the task has no basis."""
         if self._shipped is not None:
@@ -178,14 +230,18 @@ class Traces:
             held, epochs = self._file.get("rows/table"), self._stored_epochs("rows")
         return (np.zeros(0, np.int64), ()) if held is None or epochs is None else (epochs, held)
 
-    def missing(self, keys: Collection[int] | None = None) -> list[int]:
-        """Steps not measured yet, coarse to fine; with `keys`, those without this set's excluded loss too."""
-        if self._shipped is not None:
+    def missing(self, keys: Collection[int] | None = None, extras: Collection[str] = ()) -> list[int]:
+        """Steps not measured yet, coarse to fine; with `keys`, those without this set's excluded loss too.
+
+        extras : names of `extras_of`, those without them too
+        """
+        groups = [f"extra/{name}" for name in extras]
+        if self._shipped is None:
+            groups += ["rows", *([f"excluded/{set_name(keys)}"] if keys else [])]
+        if not groups:
             return []
         with self._lock:
-            done = set(self._stored_epochs("rows").tolist())
-            if keys:
-                done &= set(self._stored_epochs(f"excluded/{set_name(keys)}").tolist())
+            done = set.intersection(*(set(self._stored_epochs(group).tolist()) for group in groups))
         wanted = [step for step, epoch in enumerate(self.run.epochs.tolist()) if epoch not in done]
         return coarse_to_fine(wanted)
 
@@ -204,27 +260,39 @@ class Traces:
         """How many of the first n checkpoints are neither measured nor weighed."""
         return self.glance.unweighed(n, self.epochs.tolist())
 
-    def add(self, step: int, keys: Collection[int] = ()) -> None:
-        """Measure a checkpoint, and the excluded loss of a set of frequencies there."""
+    def add(self, step: int, keys: Collection[int] = (), extras: Collection[str] = ()) -> None:
+        """Measure a checkpoint, and the excluded loss of a set of frequencies and the extras there."""
         epoch, config = int(self.run.epochs[step]), self.run.config
         weights = self.run.weights(step)
-        structured = self._forward
-        kept = structured(weights) if structured is not None else activations(self.run, step)
-        with self._lock:
-            known = epoch in self._stored_epochs("rows")
-            has_keys = not keys or epoch in self._stored_epochs(f"excluded/{set_name(keys)}")
-        if not known:
-            found = of_activations(config, kept, weights)
-            self._append("rows", epoch, row_of(found))
-        if not has_keys:
+        made: list[Activations] = []
+
+        def kept() -> Activations:
+            if not made:
+                structured = self._forward
+                made.append(structured(weights) if structured is not None else activations(self.run, step))
+            return made[0]
+
+        for name in extras:
+            if epoch not in self._known(f"extra/{name}"):
+                kind, _, of = name.partition("/")
+                self._append(f"extra/{name}", epoch, EXTRAS[kind](config, kept, weights, of))
+        if self._shipped is not None:
+            return
+        if epoch not in self._known("rows"):
+            self._append("rows", epoch, row_of(of_activations(config, kept(), weights)))
+        if keys and epoch not in self._known(f"excluded/{set_name(keys)}"):
             with self._lock:
                 place = int(np.flatnonzero(self._stored_epochs("rows") == epoch)[0])
                 table = self._file["rows/table"][place]
-            scores = excluded(config, np.asarray(kept.logits, np.float64), table, keys)
+            scores = excluded(config, np.asarray(kept().logits, np.float64), table, keys)
             row = {"keys_loss": np.array(scores.keys.loss), "keys_accuracy": np.array(scores.keys.accuracy)}
             for k, score in scores.each.items():
                 row |= {f"{k}_loss": np.array(score.loss), f"{k}_accuracy": np.array(score.accuracy)}
             self._append(f"excluded/{set_name(keys)}", epoch, row)
+
+    def _known(self, group: str) -> set[int]:
+        with self._lock:
+            return set(self._stored_epochs(group).tolist())
 
     def _append(self, group: str, epoch: int, row: dict[str, Array]) -> None:
         with self._lock:
@@ -391,10 +459,14 @@ def _fresh(path: Path | None, run_id: str) -> h5py.File:
 
 def _whole(file: h5py.File) -> bool:
     """Whether every column has as many rows as there are epochs: a writer killed between them leaves one short."""
-    groups = [file[name] for name in ("rows",) if name in file]
-    for several in ("excluded", "more"):
-        groups += list(file[several].values()) if several in file else []
-    return all(len({len(data) for data in group.values()}) <= 1 for group in groups)
+    lengths: dict[str, set[int]] = {}
+
+    def visit(name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset):
+            lengths.setdefault(name.rpartition("/")[0], set()).add(len(item))
+
+    file.visititems(visit)
+    return all(len(found) == 1 for found in lengths.values())
 
 
 def _shipped(run: Run) -> dict[str, Array] | None:

@@ -1,12 +1,15 @@
 """The only registry of views."""
 
+from app.views.algorithm import AlgorithmView
 from app.views.answers import AnswersView
 from app.views.attention import AttentionView
 from app.views.base import View
 from app.views.circles import CirclesView
 from app.views.clock import ClockView
+from app.views.graft import GraftView
 from app.views.logits import LogitsView
 from app.views.loss import LossView
+from app.views.lottery import LotteryView
 from app.views.neuron import NeuronView
 from app.views.neurons import NeuronsView
 from app.views.paper import PaperView
@@ -18,5 +21,5 @@ from app.views.weights import WeightsView
 
 VIEWS: list[type[View]] = [
     LossView, SpectrumView, RaceView, NeuronsView, NeuronView, AnswersView, LogitsView, AttentionView, WeightsView,
-    SolutionsView, SurgeryView, CirclesView, ClockView, PaperView,
+    SolutionsView, SurgeryView, GraftView, CirclesView, ClockView, AlgorithmView, LotteryView, PaperView,
 ]  # fmt: skip

@@ -23,12 +23,13 @@ from app.views.over_time import DASHED, SOLID
 from app.views.plots import pen, relabel
 from app.views.sentence import Sentence, keys_text, not_measured
 from app.views.tracks import EndNames, TrackPlot, as_steps, share_epochs
-from engine.analysis.race import Race, edges, race
+from engine.analysis.race import NEURONS, Race, edges, race
 
 TIPS = {
     "W_E": "The embedding, over the residues' tokens",
     "W_U": "The unembedding, over the residues' logits",
     "W_L": "The neuron–logit map W_out W_U of the last layer, over the residues' logits",
+    NEURONS: "The activations of the last layer's neurons over all pairs: the 8 components of k, all neurons together",
 }
 BOTH, HEAT, RANKS = "both", "heat map", "ranks"
 _TICKS = (1, 2, 3, 5, 10, 20, 50, 100, 200)
@@ -42,7 +43,7 @@ class RaceView(TracedView):
     name = "race"
     title = "Spectrum over time"
     about = (
-        "Norm of every frequency of W_E, W_U or the neuron–logit map W_L over training, and its rank among them. "
+        "Norm of every frequency of W_E, W_U, the neuron–logit map W_L or the neurons over training, and its rank. "
         "Click to select a frequency and go to that epoch."
     )
     help = Help(
@@ -168,6 +169,8 @@ class RaceView(TracedView):
 
     def refresh(self, selection: Selection) -> None:
         """As every view; the cursor moves even while curves are awaited."""
+        if self.on_show and selection.run is not None and self._which.currentText() == NEURONS:
+            self.tracing.want(NEURONS)
         super().refresh(selection)
         if self.waiting and self._shown is not None and selection.run is not None and selection.n_checkpoints:
             for track in (self._heat, self._ranks):

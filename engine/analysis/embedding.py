@@ -61,7 +61,7 @@ def spectrum(run: Run, step: int, key_step: int, which: str, among: int = 0) -> 
     except NoBasis as error:
         no_basis = str(error)
     n = len(elements)
-    norms = norm_by_component(_by_residue(run, step, which)[elements])
+    norms = norm_by_component(by_residue(run, step, which)[elements])
     pairs = [norms[components(n, k)] for k in frequencies(n)]
     return Spectrum(
         which=which,
@@ -90,8 +90,8 @@ def embedding_spectrum(run: Run, step: int, key_step: int) -> Spectrum:
     return spectrum(run, step, key_step, "W_E")
 
 
-def _by_residue(run: Run, step: int, which: str) -> Floats:
-    """One row a residue.  (p, …)"""
+def by_residue(run: Run, step: int, which: str) -> Floats:
+    """W_E, W_U or W_L, one row a residue.  (p, …)"""
     p = run.config.p
     if which == "W_E":
         return run.weight("W_E", step)[:p].astype(np.float64)

@@ -22,11 +22,12 @@ from engine.traces import Traces
 
 Floats = NDArray[np.float64]
 _COLUMNS = dict(zip(MATRICES, ("embedding_norms", "unembedding_norms", "neuron_logit_norms"), strict=True))
+NEURONS = "neurons"  # the activations of the last layer's; an extra of the traces
 
 
 @dataclass(frozen=True, eq=False)
 class Race:
-    """Norms of the frequencies of W_E, W_U or W_L over the epochs looked at so far: no forward pass is needed.
+    """Norms of the frequencies of W_E, W_U, W_L or the neurons' activations over the epochs looked at so far.
 
     epochs : (m,), ascending; empty until something is looked at
     norm : (m, n // 2), cosine and sine together, entry k-1 is frequency k. n is the length of the task's cycle
@@ -56,6 +57,19 @@ class Race:
         known = [epoch for epoch in self.since if epoch is not None]
         return max(known) if known and len(known) == len(self.since) else None
 
+    @property
+    def first_lead(self) -> int | None:
+        """The first epoch at which the keys hold the len(keys) largest norms; None: at none, or there are none."""
+        if not self.keys:
+            return None
+        leading = (self.rank[:, np.array(self.keys) - 1] <= len(self.keys)).all(axis=1)
+        return int(self.epochs[leading.argmax()]) if leading.any() else None
+
+    def leaders(self, count: int) -> NDArray[np.int64]:
+        """The frequencies at the first places.  -> (count or fewer, m), the largest first"""
+        found: NDArray[np.int64] = np.argsort(self.rank, axis=1, kind="stable")[:, :count].T + 1
+        return found
+
 
 def race(
     run: Run,
@@ -66,7 +80,10 @@ def race(
     which: str,
     thresholds: Thresholds | None = None,
 ) -> Race:
-    """The race in W_E, W_U or W_L up to the n-th checkpoint.  revision : of the traces, which grow"""
+    """The race in W_E, W_U, W_L or `NEURONS` up to the n-th checkpoint.
+
+    revision : of the traces, which grow
+    """
     generator, no_basis, size = None, "", 0
     try:
         basis = characters(run.config)
@@ -74,9 +91,15 @@ def race(
     except NoBasis as error:
         no_basis = str(error)
     epochs, norm = np.zeros(0, np.int64), np.zeros((0, size // 2))
-    held = None if traces is None or no_basis else series(run, n, traces, _COLUMNS[which])
-    if held is not None:
-        epochs, norm = held.epochs, norms_of(held.values)
+    if traces is not None and not no_basis and which == NEURONS:
+        there, columns = traces.extra(NEURONS)
+        if len(there):
+            seen = there <= int(run.epochs[n - 1])
+            epochs, norm = there[seen], columns["norm"][seen]
+    elif traces is not None and not no_basis:
+        held = series(run, n, traces, _COLUMNS[which])
+        if held is not None:
+            epochs, norm = held.epochs, norms_of(held.values)
     rank = ranks(norm)
     keys = () if pinned is None else tuple(k for k in pinned.keys if k <= norm.shape[1])
     return Race(

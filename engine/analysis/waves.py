@@ -66,6 +66,44 @@ class LineSums:
         return np.asarray(self.first + self.sums[0].sum(axis=0, dtype=np.float64) / n**2)
 
 
+def frequency_norms(values: NDArray[np.floating], basis: Characters) -> Floats:
+    """Norm of each frequency in functions of (a, b): of their 8 components there, all functions together.
+
+    values : (p², d)     ->     (n // 2,)
+    """
+    return _norms(sums_over_lines(values, basis))
+
+
+@dataclass(frozen=True, eq=False)
+class Spectra:
+    """Functions of (a, b) at every frequency of the cycle.
+
+    waves : the best one of each function
+    along : (n // 2, d) Σ N e^(−iw(i ± j)), the wave of the answer     norms : (n // 2,) as of `frequency_norms`
+    """
+
+    waves: Waves
+    along: NDArray[np.complex128]
+    norms: Floats
+
+
+def spectra(values: NDArray[np.floating], basis: Characters) -> Spectra:
+    """The waves of given functions of (a, b), and their sizes at every frequency.  values : (p², d)"""
+    found = sums_over_lines(values, basis)
+    return Spectra(_best(found, basis.sign), coefficients(found.sums[2 if basis.sign > 0 else 3]), _norms(found))
+
+
+def _norms(found: LineSums) -> Floats:
+    n = found.sums.shape[1]
+    return np.sqrt(_energies(_transformed(found.sums)).sum(axis=1)) if n > 1 else np.zeros(0)
+
+
+def coefficients(along: NDArray[np.floating]) -> NDArray[np.complex128]:
+    """Σ_x f(x) e^(−iwx) at every frequency.  along : (n, d)  ->  (n // 2, d)"""
+    found: NDArray[np.complex128] = np.fft.rfft(np.asarray(along, np.float64), axis=0)[1:]
+    return found
+
+
 def sums_over_lines(values: NDArray[np.floating], basis: Characters) -> LineSums:
     """values : (p², d)"""
     n, d = basis.n, values.shape[1]
@@ -73,6 +111,16 @@ def sums_over_lines(values: NDArray[np.floating], basis: Characters) -> LineSums
     squares = np.empty(d)
     line_sums(*in_rows(values), d, basis.p, basis.elements, sums[0], sums[1], sums[2], sums[3], squares)
     return LineSums(sums, squares, values[basis.rows[0]].astype(np.float64))
+
+
+def _energies(turned: NDArray[np.floating]) -> Floats:
+    """Energy of the 8 components at every frequency.  (4, n − 1, d), `_transformed` sums  ->  (n // 2, d)"""
+    n = turned.shape[1] + 1
+    power = np.square(turned[:2]).sum(axis=0) + np.square(turned[2:]).sum(axis=0)
+    if n % 2 == 0:
+        power[-1] -= np.square(turned[3, -1])  # i + j and i − j share the alternating function
+    found: Floats = np.add.reduceat(power, np.arange(0, n - 1, 2), axis=0).astype(np.float64) / n
+    return found
 
 
 @lru_cache(maxsize=16)
@@ -105,10 +153,7 @@ def _best(found: LineSums, sign: int) -> Waves:
     if n < 2:
         return Waves(np.zeros(d, np.int64), np.zeros(d), np.full(d, np.nan))
     turned = _transformed(sums)  # (4, n - 1, d), cos 1, sin 1, cos 2, …
-    power = np.square(turned[:2]).sum(axis=0) + np.square(turned[2:]).sum(axis=0)
-    if n % 2 == 0:
-        power[-1] -= np.square(turned[3, -1])  # i + j and i − j share the alternating function
-    energy = np.add.reduceat(power, np.arange(0, n - 1, 2), axis=0).astype(np.float64) / n  # (n // 2, d)
+    energy = _energies(turned)  # (n // 2, d)
     # beyond the rounding of a constant; values that do not differ at all leave no squares
     alive = total > 1e-12 * np.maximum(total + pairs * (first + apart) ** 2, 1e-300)
     share = np.divide(energy, total, out=np.zeros_like(energy), where=alive)

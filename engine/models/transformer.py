@@ -89,17 +89,26 @@ def forward(
     if config.n_layers == 1:
         resid = _only_layer(w, pairs, config, kept, pattern)
     elif pattern is None:
-        resid = _layers(w, pairs, config, kept)
+        resid = _layers(w, embedded(w, pairs, config), config, kept)
     else:
         raise ValueError("A pattern can be given to a model of one layer only.")
     return _norm(w, "ln_final", None, resid, config) @ w["W_U"]
 
 
-def _layers(w: Weights, pairs: Tensor, config: Config, kept: dict[str, list[Tensor]] | None) -> Tensor:
-    """The last position's residual stream after all layers.  -> (n, d_model)"""
-    n, p = len(pairs), config.p
-    tokens = torch.cat([pairs, torch.full_like(pairs[:, :1], p)], dim=1)  # (n, 3)
-    x = _lookup(w["W_E"], tokens.reshape(-1)).reshape(n, N_CTX, -1) + w["W_pos"]  # (n, position, d_model)
+def embedded(w: Weights, pairs: Tensor, config: Config) -> Tensor:
+    """The rows of W_E of a, b, `=`, positions not added yet.  (n, 2) -> (n, position, d_model)"""
+    tokens = torch.cat([pairs, torch.full_like(pairs[:, :1], config.p)], dim=1)
+    return _lookup(w["W_E"], tokens.reshape(-1)).reshape(len(pairs), N_CTX, -1)
+
+
+def forward_embedded(w: Weights, x: Tensor, config: Config) -> Tensor:
+    """`forward` from what `embedded` gives, as if each position had an embedding of its own.  -> (n, d_vocab)"""
+    return _norm(w, "ln_final", None, _layers(w, x, config, None), config) @ w["W_U"]
+
+
+def _layers(w: Weights, x: Tensor, config: Config, kept: dict[str, list[Tensor]] | None) -> Tensor:
+    """The last position's residual stream after all layers.  x : (n, position, d_model), embedded -> (n, d_model)"""
+    x = x + w["W_pos"]
     causal = torch.ones(N_CTX, N_CTX, dtype=torch.bool, device=x.device).tril()
     for layer in range(config.n_layers):
         last = layer == config.n_layers - 1

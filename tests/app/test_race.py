@@ -15,7 +15,7 @@ from app.views.race import BOTH, HEAT, RANKS, RaceView, ordinal, sentence
 from app.views.tracks import as_steps, spread
 from engine.analysis.embedding import MATRICES
 from engine.analysis.progress_curves import Pinned
-from engine.analysis.race import Race, edges, race, ranks, since_when
+from engine.analysis.race import NEURONS, Race, edges, race, ranks, since_when
 from engine.runfile import Run
 from tests.app.alone import alone, click, settle, trained
 
@@ -71,6 +71,19 @@ def test_that_every_column_of_the_map_is_the_checkpoint_whose_stretch_it_lies_in
         assert np.array_equal(image[:, clear], scaled[:, nearest[clear]])
         assert view._image.boundingRect().height() == 5
         assert np.array_equal(view._image.lut, theme.colour_table(HOT))
+
+
+def test_that_the_neurons_race_is_measured_for_who_asks(view: RaceView, qtbot: QtBot, run: Run) -> None:
+    show(view, qtbot, run)
+    assert view.tracing._wanted == ()
+    view._which.setCurrentText(NEURONS)
+    qtbot.waitUntil(lambda: view.tracing._planned is not None and view.tracing._planned[3] == (NEURONS,))
+    settle(view, qtbot)
+    found = truth(view, run, NEURONS)
+    assert found.epochs.tolist() == run.epochs.tolist()
+    scaled = np.clip(found.norm.T * 255 / found.norm.max(), 0, 255).astype(np.uint8)
+    assert np.array_equal(view._block, scaled)
+    assert view._subtitle.text().startswith("neurons · keys 2, 4")
 
 
 def test_that_the_map_shows_what_is_in_view_and_nothing_beyond_the_data(view: RaceView, qtbot: QtBot, run: Run) -> None:

@@ -10,12 +10,17 @@ import numpy as np
 import pytest
 
 from engine import cli
+from engine.analysis.algorithm import algorithm, circles
+from engine.analysis.characters import characters
 from engine.analysis.measures import measures
+from engine.analysis.neurons import frequency_powers
 from engine.analysis.summary import summary
+from engine.bundle import write_bundle
 from engine.config import Config
 from engine.recording import start
+from engine.replay import activations
 from engine.runfile import Run
-from engine.traces import Traces, measure_all
+from engine.traces import EXTRAS, Traces, extras_of, measure_all
 
 CONFIG = Config(p=11, train_fraction=0.5, d_model=16, n_heads=2, d_mlp=24, epochs=40, checkpoint_every=4, dense_every=0)
 
@@ -81,9 +86,10 @@ def test_that_a_stopped_pass_goes_on_where_it_was(run: Run) -> None:
     assert (np.diff(again.epochs) > 0).all()
 
 
-@pytest.mark.parametrize("harm", ["version", "run", "scrambled", "short", "row"])
+@pytest.mark.parametrize("harm", ["version", "run", "scrambled", "short", "row", "extra"])
 def test_that_what_does_not_fit_is_made_anew(run: Run, harm: str) -> None:
     traces = filled(run)
+    traces.add(0, (), ("algorithm",))
     traces.close()
     if harm in ("scrambled", "short"):
         whole = traces.path.read_bytes()
@@ -94,11 +100,52 @@ def test_that_what_does_not_fit_is_made_anew(run: Run, harm: str) -> None:
                 file.attrs["version"] = 0
             elif harm == "run":
                 file.attrs["run_id"] = "another"
+            elif harm == "extra":
+                file["extra/algorithm/epoch"].resize(0, axis=0)
             else:
                 file["rows/epoch"].resize(len(file["rows/epoch"]) - 1, axis=0)
     again = Traces(run)
     assert len(again.missing()) == run.n_checkpoints
     assert list(measure_all(again))[-1] == 0
+
+
+def test_that_extras_are_measured_for_who_asks_and_kept(run: Run) -> None:
+    names = extras_of(CONFIG, ("circle", "algorithm", "neurons"), (2, 5, 6))
+    assert names == ("algorithm", "neurons", "circle/2", "circle/5")
+    assert extras_of(Config(p=11, operation="x2xyy2"), EXTRAS, (2,)) == ()
+    traces = filled(run)
+    assert traces.missing((1, 5)) == []
+    assert len(traces.missing((1, 5), names)) == run.n_checkpoints
+    assert traces.extra("algorithm")[0].tolist() == []
+    for step in (3, 0):
+        traces.add(step, (1, 5), names)
+    traces.close()
+    again = Traces(run)
+    assert sorted(again.missing((1, 5), names)) == [s for s in range(run.n_checkpoints) if s not in (0, 3)]
+    assert set(again.missing((1, 5), ("circle/3",))) == set(range(run.n_checkpoints))
+    epochs, found = again.extra("algorithm")
+    assert epochs.tolist() == run.epochs[[0, 3]].tolist()
+    for i, step in enumerate((0, 3)):
+        truth = algorithm(run, step)
+        for name, values in found.items():
+            assert values[i] == pytest.approx(getattr(truth, name), rel=1e-12)
+        of_5 = circles(run, step, (5,))[0]
+        assert again.extra("circle/5")[1]["pizza"][i] == pytest.approx(of_5.pizza, abs=1e-5)
+        energies = frequency_powers(activations(run, step).mlp_post[-1], characters(CONFIG).p)[0]
+        assert again.extra("neurons")[1]["norm"][i] == pytest.approx(np.sqrt(energies.sum(axis=0)), rel=1e-9)
+
+
+def test_that_a_bundled_runs_extras_live_in_memory_beside_its_shipped_traces(run: Run, tmp_path: Path) -> None:
+    write_bundle(run, tmp_path / "small.h5", [0, 4, 10], filled(run))
+    bundled = Run.open(tmp_path / "small.h5", probe=False)
+    traces = Traces(bundled)
+    assert traces.missing((1, 5)) == []
+    assert traces.missing((1, 5), ("algorithm",)) == [0, 2, 1]
+    for step in (0, 2):
+        traces.add(step, (1, 5), ("algorithm",))
+    assert traces.extra("algorithm")[0].tolist() == [0, 40]
+    assert len(traces.epochs) == run.n_checkpoints  # the shipped ones, of all checkpoints
+    assert not traces.kept
 
 
 def test_that_traces_live_in_memory_where_they_cannot_be_kept(run: Run, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from engine.analysis.embedding import MATRICES, spectrum
 from engine.analysis.progress_curves import Pinned, pinned_keys
-from engine.analysis.race import edges, norms_of, race, ranks, since_when
+from engine.analysis.race import Race, edges, norms_of, race, ranks, since_when
 from engine.config import Config
 from engine.recording import start
 from engine.runfile import Run
@@ -143,3 +143,16 @@ def test_that_on_the_mainline_four_keys_lead_early_and_the_fifth_is_sixth_at_140
     assert found.lead == since[35]
     assert found.lead is not None
     assert 5000 < found.lead < 10_000
+
+
+def test_that_keys_lead_first_where_they_hold_the_first_places_together() -> None:
+    norm = np.array([[5.0, 1, 4, 2], [1, 5, 4, 2], [5, 3, 4, 2], [1, 3, 4, 2]])
+    epochs, rank = np.array([0, 10, 20, 30]), ranks(norm)
+
+    def of(keys: tuple[int, ...]) -> Race:
+        return Race("W_E", epochs, norm, rank, None, keys, since_when(epochs, rank, keys), None, None, "")
+
+    assert (of((2, 3)).first_lead, of((2, 3)).lead) == (10, 30)
+    assert (of((1, 4)).first_lead, of((1, 4)).lead) == (None, None)
+    assert of(()).first_lead is None
+    assert of((2, 3)).leaders(2).tolist() == [[1, 2, 1, 3], [3, 3, 3, 2]]
