@@ -353,9 +353,11 @@ class MainWindow(QMainWindow):
             keep(self, self.docks, self.settings, self.layout_name)
 
     def _docked(self, dock: QDockWidget, floating: bool) -> None:
-        """A dock that comes back by hand comes to the front of the tabs there."""
+        """A dock that comes back by hand comes to the front of the tabs there; one that floats is in front of all."""
         if not floating and not self._arranging:
             dock.raise_()
+        elif floating:
+            dock.visibilityChanged.emit(True)  # Qt says nothing of one that was behind a tab
 
     def _wanted(self, view: View, what: str) -> None:
         """What a view's menu was asked for."""

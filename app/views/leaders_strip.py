@@ -83,7 +83,7 @@ class LeadersStrip(TrackPlot):
             shown = i < len(self._edges) and len(self._edges[i])
             places = np.array([self.place_of(e) for e in self._edges[i]]) if shown else np.zeros(2)
             left, right = max(low, places[0]), min(high, places[-1])
-            image.setVisible(bool(shown) and right > left)
+            image.setVisible(bool(shown and right > left))
             if not shown or right <= left:
                 continue
             middles = left + (np.arange(wide) + 0.5) * (right - left) / wide

@@ -154,6 +154,7 @@ class SolutionsView(TracedView):
         for plot, legend in self._legends.items():
             self._plots.addWidget(_Labelled(legend, plot.widget), 1)
         content = _Watched(self._arrange)
+        content.setMinimumSize(420, 230)  # less than its parts want: they make room for each other
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE)
@@ -524,7 +525,7 @@ class SolutionsView(TracedView):
         upper.getAxis("bottom").setStyle(showValues=beside)
         upper.showLabel("bottom", beside)
         for legend in self._legends.values():
-            legend.setFixedHeight(34 if beside and width < 2 * 400 else 18)
+            legend.setFixedHeight(18 if not beside or width >= 2 * 400 else 34 if width >= 2 * 280 else 50)
         for name, button in self._corners.items():
             corner = CORNERS[name][0]
             button.setText(f"{name} {_pair(corner)}" if width >= _NARROW else name)

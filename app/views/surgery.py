@@ -103,6 +103,7 @@ class SurgeryView(TracedView):
         self._fitted: tuple[int, ...] = ()  # the desk's shape that there is room for
         self._barred: tuple[Any, ...] = ()  # what the bars show
         content = QWidget()
+        content.setMinimumSize(280, 150)  # less than its parts want: they go when there is no room
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE // 2)
