@@ -121,6 +121,8 @@ class MainWindow(QMainWindow):
         self.bookmarks.changed.connect(lambda: self.timeline.slider.show_marks(self.bookmarks.epochs()))
         self.panel.back.connect(self.show_previous)
         self._connect_branching()
+        for part in (self.session, self.compute, self.telling, self.densifying):
+            part.setParent(self)  # gone with it: what a lambda holds is freed with the sender of its signal
         self.hints = Hints(self, self.settings, first_hints(self))
         app = QApplication.instance()
         assert isinstance(app, QApplication)
