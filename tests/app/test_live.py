@@ -39,7 +39,7 @@ def training(window: MainWindow, path: Path) -> Iterator[MainWindow]:
     Stopped within the test: a window that is closed before asks whether it may.
     """
     window.tracing.sketches = False
-    window.panel.train(lambda: recording.start(ENDLESS, path), ENDLESS, 0)
+    window.panel.train(lambda *_: recording.start(ENDLESS, path), ENDLESS, 0)
     try:
         yield window
     finally:
@@ -190,7 +190,7 @@ def test_that_a_chosen_set_is_taken_at_once_and_a_pause_pauses_sketches(
 def test_that_the_measured_phases_win_in_the_end_and_agree(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
     held = [True]
     window.tracing.held = lambda: held[0]
-    window.panel.train(lambda: recording.start(LEARNING, tmp_path / "live.h5"), LEARNING, 0)
+    window.panel.train(lambda *_: recording.start(LEARNING, tmp_path / "live.h5"), LEARNING, 0)
     loss, tracing = view(window, LossView), window.tracing
     qtbot.waitUntil(lambda: not window.panel.is_training, timeout=120_000)
     run = window.session.selection.run
