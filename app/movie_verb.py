@@ -89,7 +89,7 @@ def _film(options: argparse.Namespace, steps: list[int], shown: MainWindow | Vie
     from app.export import ExportError, caption
     from app.views.base import View
 
-    _wait(lambda: not shown.waiting and _is_measured(tracing))
+    _wait(lambda: not shown.waiting and tracing.is_done)
     selection = shown.session.selection
     failed = [view for view in ([shown] if isinstance(shown, View) else shown.views) if view.failure is not None]
     if failed:
@@ -164,10 +164,6 @@ def _neurons(index: int | None, run: Run) -> tuple[tuple[int, int], ...]:
         raise ConfigError(f"--neuron {index}: must be from 0 to {run.config.d_mlp - 1}.")
     found = clearest_neuron(run, run.n_checkpoints - 1) if index is None else index
     return () if found is None else ((run.config.n_layers - 1, found),)
-
-
-def _is_measured(tracing: Tracing) -> bool:
-    return bool(tracing.trouble) or (tracing.pinned is not None and not tracing.left)
 
 
 def _wait(until: Callable[[], bool]) -> None:

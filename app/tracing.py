@@ -135,6 +135,12 @@ class Tracing(QObject):
         """Checkpoints that are still to be measured."""
         return len({step for step, _ in self._jobs})
 
+    @property
+    def is_done(self) -> bool:
+        """Whether everything is measured, or cannot be, and the views have been told."""
+        known = self.pinned is not None and not self._jobs
+        return bool(self.trouble) or (known and not self._tell.isActive())
+
     def want(self, *extras: str) -> None:
         """Measure these extras of the run on show too: a view that shows them asks whenever it is refreshed."""
         more = tuple(sorted({*self._wanted, *extras}))

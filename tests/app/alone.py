@@ -46,7 +46,7 @@ def settle(view: TracedView, qtbot: QtBot) -> None:
         chosen = view.session.selection.pinned_keys
         same = known and tracing.pinned is not None and (not chosen or tracing.pinned.keys == chosen)
         resting = view._rest.isActive() or tracing._tell.isActive()
-        return bool(same) and not (view.waiting or view.compute.busy or tracing.left or resting)
+        return bool(same) and not (view.waiting or view.compute.busy or not tracing.is_done or resting)
 
     qtbot.waitUntil(settled, timeout=20_000)
 

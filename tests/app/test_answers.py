@@ -60,7 +60,7 @@ def settle(view: AnswersView, qtbot: QtBot) -> None:
         known = tracing.traces is not None and tracing.pinned is not None
         same = known and tracing.pinned is not None and (not chosen or tracing.pinned.keys == chosen)
         rest = view._rest.isActive() or view._stale.isActive() or tracing._tell.isActive()
-        return same and not (view.waiting or view.compute.busy or tracing.left or rest)
+        return same and not (view.waiting or view.compute.busy or not tracing.is_done or rest)
 
     qtbot.waitUntil(settled, timeout=20_000)
 

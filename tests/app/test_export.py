@@ -134,7 +134,7 @@ def dressed(request: pytest.FixtureRequest, qtbot: QtBot, window: MainWindow, ru
     window.use_theme(request.param)
     window.show_run(run)
     window.session.select(neurons=((0, 3),), frequency=2, pair=(1, 4))
-    qtbot.waitUntil(lambda: window.tracing.pinned is not None and not window.tracing.left, timeout=20_000)
+    qtbot.waitUntil(lambda: window.tracing.is_done, timeout=20_000)
     settle(window)
     before: list[QImage] = []
 

@@ -24,7 +24,7 @@ LEFT = Qt.MouseButton.LeftButton
 @pytest.fixture
 def shown(qtbot: QtBot, window: MainWindow, run: Run, settle: Settle) -> MainWindow:
     window.show_run(run, 40)
-    qtbot.waitUntil(lambda: window.tracing.pinned is not None and not window.tracing.left, timeout=20_000)
+    qtbot.waitUntil(lambda: window.tracing.is_done, timeout=20_000)
     settle(window)
     return window
 

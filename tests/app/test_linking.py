@@ -46,7 +46,7 @@ def shown(window: MainWindow, run: Run, settle: Settle, qtbot: QtBot) -> MainWin
         lambda: (
             tracing.pinned is not None
             and tracing.pinned.keys == KEYS
-            and not tracing.left
+            and tracing.is_done
             and not tracing._tell.isActive()
         ),
         timeout=30_000,

@@ -62,7 +62,7 @@ def spectrum(qtbot: QtBot, qapp: QApplication, run: Run) -> Iterator[View]:
         view.show()
     session.show_run(run, 40)
     tracing = view.tracing
-    qtbot.waitUntil(lambda: tracing.pinned is not None and not tracing.left and not view.waiting, timeout=20_000)
+    qtbot.waitUntil(lambda: tracing.is_done and not view.waiting, timeout=20_000)
     screens(qtbot, view, list(range(run.n_checkpoints)))
     session.show_run(run, 40)
     yield view
@@ -76,7 +76,7 @@ def shown(qtbot: QtBot, window: MainWindow, run: Run, settle: Settle) -> MainWin
     """The window, with everything measured."""
     window.show_run(run, 40)
     window.session.select(neurons=((0, 3),))
-    qtbot.waitUntil(lambda: window.tracing.pinned is not None and not window.tracing.left, timeout=20_000)
+    qtbot.waitUntil(lambda: window.tracing.is_done, timeout=20_000)
     settle(window)
     return window
 

@@ -77,7 +77,7 @@ def wait_for_everything(view: View, qtbot: QtBot) -> None:
 
     def there() -> bool:
         tracing = view.tracing
-        measured = tracing.traces is not None and tracing.pinned is not None and not tracing.left
+        measured = tracing.traces is not None and tracing.is_done
         return measured and not (view.waiting or view.compute.busy or tracing._tell.isActive() or view._rest.isActive())
 
     qtbot.waitUntil(there, timeout=60_000)

@@ -66,7 +66,7 @@ def settle(view: SolutionsView, qtbot: QtBot) -> None:
         same = known and tracing.pinned is not None and (not chosen or tracing.pinned.keys == chosen)
         timers = (view._rest, view._stale, view._patience, view._next, tracing._tell)
         rest = any(timer.isActive() for timer in timers) or view._moved is not None
-        return same and not (view.waiting or view.compute.busy or tracing.left or rest)
+        return same and not (view.waiting or view.compute.busy or not tracing.is_done or rest)
 
     qtbot.waitUntil(settled, timeout=20_000)
 

@@ -74,7 +74,7 @@ def show(qtbot: QtBot, qapp: QApplication) -> Iterator[Show]:
 
 def settled(view: SurgeryView) -> bool:
     tracing = view.tracing
-    known = tracing.pinned is not None and tracing.pinned.keys == KEYS and not tracing.left
+    known = tracing.pinned is not None and tracing.pinned.keys == KEYS and tracing.is_done
     quiet = not (view.waiting or view.compute.busy or view._rest.isActive() or view._soon.isActive())
     return known and quiet and not tracing._tell.isActive() and view._carrier_query is None
 

@@ -47,7 +47,7 @@ def loss_of(window: MainWindow) -> LossView:
 
 def measured(window: MainWindow, qtbot: QtBot) -> LossView:
     tracing, loss = window.tracing, loss_of(window)
-    qtbot.waitUntil(lambda: tracing.pinned is not None and not tracing.left, timeout=30_000)
+    qtbot.waitUntil(lambda: tracing.is_done, timeout=30_000)
     qtbot.waitUntil(lambda: not tracing._tell.isActive() and not loss.waiting, timeout=10_000)
     return loss
 
