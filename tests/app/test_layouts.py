@@ -1,11 +1,16 @@
 """Named arrangements of the docks."""
 
+from collections.abc import Callable
+
 import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
 from app.layouts import LAYOUTS, PANEL, _known, _leaves
 from app.main_window import MainWindow
+from engine.runfile import Run
+
+Settle = Callable[[MainWindow], None]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.name)
@@ -29,6 +34,18 @@ def test_that_keys_change_the_layout_and_it_is_kept_as_it_was_left(window: MainW
     assert window.docks["loss"].isHidden()
     qtbot.keyClick(window, Qt.Key.Key_0)
     assert not window.docks["loss"].isHidden()
+
+
+def test_that_no_view_pushes_the_others_out_of_a_small_window(window: MainWindow, run: Run, settle: Settle) -> None:
+    window.show_run(run)
+    window.resize(1280, 800)
+    for layout in LAYOUTS:
+        window.use_layout(layout.name)
+        for name, dock in window.docks.items():
+            if not dock.isHidden():
+                dock.raise_()
+                settle(window)
+                assert (window.width(), window.height()) == (1280, 800), (layout.name, name)
 
 
 def test_that_a_dock_floats_and_comes_back(window: MainWindow, qtbot: QtBot) -> None:
