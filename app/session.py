@@ -10,6 +10,7 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from engine.analysis.ablation import WHOLE, Ablation
+from engine.analysis.alignment import Alignment
 from engine.analysis.phases import Thresholds
 from engine.runfile import Run
 
@@ -33,6 +34,8 @@ class Selection:
     ablation : what is taken away from, or turned down in, the model on show
     thresholds : the rule of the phases
     layout_epoch : the checkpoint that fixes order, axes and colour limits; None: the last one
+    reference : a second run under the same slider, of which `n_reference` checkpoints are known
+    alignment : which of its epochs stands beside which, where both runs have what that needs
     trouble : why the run asked for is not on show; told where there is no other run
     """
 
@@ -48,6 +51,9 @@ class Selection:
     ablation: Ablation = WHOLE
     thresholds: Thresholds = THE_RULE
     layout_epoch: int | None = None
+    reference: Run | None = None
+    n_reference: int = 0
+    alignment: Alignment = Alignment.EPOCH
     trouble: str = ""
 
     @property
@@ -94,7 +100,7 @@ class Session(QObject):
     def select(self, **fields: Any) -> None:
         """Replace fields, clamp, compare, and tell once if anything is different."""
         new = _clamped(replace(self.selection, **fields))
-        if new != self.selection or new.run is not self.selection.run:
+        if new != self.selection or any(a is not b for a, b in zip(_runs(new), _runs(self.selection), strict=True)):
             self._remember(self.selection, new)
             self._become(new)
 
@@ -113,7 +119,7 @@ class Session(QObject):
             self._become(new)
 
     def _become(self, new: Selection) -> None:
-        self.selection = new
+        self.selection = new = _paired(self.selection, new)
         self.changed.emit(new)
 
     def show_run(self, run: Run, epoch: int | None = None) -> None:
@@ -155,6 +161,22 @@ class Session(QObject):
         if now.run == run and n_checkpoints > now.n_checkpoints:
             step = n_checkpoints - 1 if now.following else now.step
             self._become(_clamped(replace(now, n_checkpoints=n_checkpoints, step=step)))
+        elif now.reference == run and n_checkpoints > now.n_reference:
+            self._become(replace(now, n_reference=n_checkpoints))
+
+    # -- a second run --------------------------------------------------------------------------------------
+
+    def compare(self, reference: Run | None) -> None:
+        """Put a run beside the one on show, or none. It stays beside whatever is shown next."""
+        self.select(reference=reference, n_reference=0 if reference is None else reference.refresh())
+
+    def exchange(self, twin: Selection) -> None:
+        """Show the reference, as `twin` shows it, and put the run on show in its place."""
+        now = self.selection
+        pair = {"reference": now.run, "n_reference": now.n_checkpoints, "alignment": now.alignment}
+        new = _clamped(replace(twin, **pair))
+        self._remember(now, new)
+        self._become(new)
 
     # -- undo ----------------------------------------------------------------------------------------------
 
@@ -211,6 +233,19 @@ def _suggested(moment: _Moment, places: dict[int, tuple[Any, Any]]) -> _Moment:
     """A moment with suggestions where nothing was chosen.  places : of brushes -> (nothing chosen, suggestion)"""
     brushes = [places[i][1] if i in places and places[i][0] == b else b for i, b in enumerate(moment.brushes)]
     return replace(moment, brushes=tuple(brushes))
+
+
+def _runs(s: Selection) -> tuple[Run | None, Run | None]:
+    return s.run, s.reference
+
+
+def _paired(old: Selection, new: Selection) -> Selection:
+    """A run is no reference to itself: who goes to the reference finds the run that was left in its place."""
+    if new.reference is None or new.reference != new.run:
+        return new
+    if old.run is None or old.run == new.run:
+        return replace(new, reference=None, n_reference=0)
+    return replace(new, reference=old.run, n_reference=old.n_checkpoints)
 
 
 def _moment(s: Selection) -> _Moment:

@@ -72,9 +72,9 @@ def phases(
     squared_weights : Σw²      decay_per_epoch : lr · weight_decay      going_on : more checkpoints are to come
     """
     t = thresholds or Thresholds()
-    t_mem = _first_held(epochs, train_accuracy >= t.memorised)
-    t_gen = _first_held(epochs, test_accuracy >= t.generalised)
-    circuit = _first_held(epochs, test_accuracy >= t.circuit)
+    t_mem = first_held(epochs, train_accuracy >= t.memorised)
+    t_gen = first_held(epochs, test_accuracy >= t.generalised)
+    circuit = first_held(epochs, test_accuracy >= t.circuit)
     known = np.isfinite(excluded_all)
     memorisation = _memorisation_end(epochs[known], excluded_all[known], t_mem, t_gen)
     rough = memorisation is not None and not known[epochs < (np.inf if t_gen is None else t_gen)].all()
@@ -86,7 +86,7 @@ def phases(
         over = _flat(epochs, squared_weights, decay_per_epoch, t.settled)
         if decay_per_epoch <= 0:
             over = _near_the_last(epochs, test_loss, t.final_factor, going_on)
-        cleanup = _first_held(over[0], over[1] & (over[0] >= max(circuit, t_gen)))
+        cleanup = first_held(over[0], over[1] & (over[0] >= max(circuit, t_gen)))
     return Phases(
         memorisation_end=memorisation,
         circuit_end=circuit,
@@ -99,7 +99,7 @@ def phases(
     )
 
 
-def _first_held(epochs: NDArray[np.int64], condition: NDArray[np.bool_]) -> int | None:
+def first_held(epochs: NDArray[np.int64], condition: NDArray[np.bool_]) -> int | None:
     """First epoch from which the condition holds for `HOLDS` checkpoints."""
     if len(condition) < HOLDS:
         return None
