@@ -237,6 +237,11 @@ def parser() -> argparse.ArgumentParser:
     picture.add_argument("--layout", default="Watch training", metavar="NAME", help="the layout's name or number")
     picture.add_argument("--pair", metavar="A,B", help="the selected pair")
     picture.add_argument("--frequency", type=int, metavar="K", help="the selected frequency")
+    picture.add_argument("--reference", type=Path, metavar="OTHER.h5", help="a run beside it, under the same slider")
+    picture.add_argument(
+        "--alignment", choices=tuple(ALIGNMENTS), default="epoch", help="of the reference (default: epoch)"
+    )
+    picture.add_argument("--beside", default="", metavar="VIEW,…", help="views to show of the reference too, or all")
     picture.set_defaults(run=_screenshot)
     from app import movie_verb, paper
 
@@ -254,6 +259,7 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
+ALIGNMENTS = {"epoch": "EPOCH", "t_gen": "FROM_GROKKING", "t/t_gen": "RELATIVE"}
 VERBS = {
     "screenshot": "Write a picture of the whole window on a run; needs no display.",
     "figure": "Write a figure or the table of the paper, computed on a run; needs no display.",
@@ -300,6 +306,7 @@ def _screenshot(options: argparse.Namespace) -> int:
         raise ConfigError(f"--neuron {options.neuron}: must be from 0 to {run.config.d_mlp - 1}.")
     if options.epoch is not None and options.epoch < run.epochs[0]:
         raise ConfigError(f"--epoch {options.epoch}: the first checkpoint is at epoch {run.epochs[0]}.")
+    reference = None if options.reference is None else Run.open(options.reference)
     layout, pair = _layout(options.layout), None if options.pair is None else _pair(options.pair, run)
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
     if not _libraries_are_there(offscreen=True):
@@ -320,8 +327,10 @@ def _screenshot(options: argparse.Namespace) -> int:
     neuron = options.neuron if options.neuron is not None else clearest_neuron(run, run.n_checkpoints - 1)
     if neuron is not None:
         window.session.select(neurons=((run.config.n_layers - 1, neuron),))
+    if reference is not None:
+        _put_beside(app, window, reference, options)
     _settle(app, window)
-    failed = [f"{view.title}: {view.failure[1]}" for view in window.views if view.failure is not None]
+    failed = [f"{view.title}: {view.failure[1]}" for view in window.shown_views if view.failure is not None]
     if failed:
         window.close()
         raise RunError(failed[0])
@@ -330,6 +339,28 @@ def _screenshot(options: argparse.Namespace) -> int:
     if not saved:
         raise RunError(f"{options.out} could not be written; choose another folder.")
     return 0
+
+
+def _put_beside(app: QApplication, window: MainWindow, reference: Run, options: argparse.Namespace) -> None:
+    """A second run, as it was asked for. Raises `ConfigError` where it cannot be aligned so."""
+    from engine.analysis.alignment import Alignment
+    from engine.config import ConfigError
+
+    window.compare_with(reference)
+    _settle(app, window)
+    alignment, comparison = Alignment[ALIGNMENTS[options.alignment]], window.comparing.comparison
+    why = comparison.why_not(alignment, window.session.selection)
+    if why:
+        raise ConfigError(f"--alignment {options.alignment}: {why}.")
+    window.session.select(alignment=alignment)
+    names = [name.strip() for name in options.beside.split(",") if name.strip()]
+    known = [view.name for view in window.views if view.stands_beside]
+    for name in known if names == ["all"] else names:
+        if name not in known:
+            raise ConfigError(f"--beside {name}: must be of {', '.join(known)}, or all.")
+        view = next(view for view in window.views if view.name == name)
+        if names != ["all"] or view.on_show:
+            window.comparing.beside.open(view)
 
 
 def _layout(text: str) -> str:

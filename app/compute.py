@@ -55,6 +55,7 @@ class Compute(QObject):
         self._bytes = 0
         self._wanted: OrderedDict[Hashable, Query] = OrderedDict()
         self._patient: OrderedDict[Hashable, Query] = OrderedDict()
+        self._last: set[Hashable] = set()  # who goes after the others
         self._together: deque[Query] = deque()  # asked at one moment, still to be answered
         self._answering: dict[Hashable, Query] = {}  # taken by the thread, not yet delivered
         self._ahead: list[Query] = []
@@ -65,8 +66,11 @@ class Compute(QObject):
         self._thread = threading.Thread(target=self._work, name="analysis", daemon=True)
         self._thread.start()
 
-    def ask(self, asker: Hashable, query: Query, urgent: bool = True) -> None:
-        """Answer now from the cache, else later; a new question of the same asker replaces its old one."""
+    def ask(self, asker: Hashable, query: Query, urgent: bool = True, last: bool = False) -> None:
+        """Answer now from the cache, else later; a new question of the same asker replaces its old one.
+
+        last : after the others of the same moment
+        """
         waiting = self._wanted if urgent else self._patient
         if query in self._cache:
             self._cache.move_to_end(query)
@@ -80,6 +84,7 @@ class Compute(QObject):
                 self._answering[asker] = query
                 return
             waiting[asker] = query
+            (self._last.add if last else self._last.discard)(asker)
             self._news.notify()
 
     def look_ahead(self, queries: Iterable[Query]) -> None:
@@ -128,7 +133,8 @@ class Compute(QObject):
             if self._closing:
                 return None
             if not self._together and self._wanted:
-                self._together.extend(dict.fromkeys(self._wanted.values()))
+                asked = sorted(self._wanted.items(), key=lambda one: one[0] in self._last)
+                self._together.extend(dict.fromkeys(query for _, query in asked))
                 self._answering.update(self._wanted)
                 self._wanted.clear()
             if self._together:

@@ -67,7 +67,7 @@ class Exporting:
 
     def data(self, view: View) -> None:
         """The numbers on show, as CSV."""
-        tables = view.tables(view.answer, self._window.session.selection)
+        tables = view.tables(view.answer, view.session.selection)
         if not tables:
             self._window.say(f"{view.header.title.text()} has no numbers on show.", error=True)
             return
@@ -89,17 +89,26 @@ class Exporting:
 
 def caption_of(window: MainWindow, view: View | None, when: str = "") -> str:
     """What the figure of a view, or of the window, says of itself.  when : instead of the epoch"""
-    selection = window.session.selection
     if view is not None:
+        selection = view.session.selection
         return export.caption(view.header.title.text(), view.describe(view.answer, selection), selection, when)
-    shown = [v for v in window.views if v.on_show and v.answer is not None]
-    described = " ".join(f"{v.header.title.text()}: {v.describe(v.answer, selection)}" for v in shown)
+    selection = window.session.selection
+    shown = [v for v in window.shown_views if v.answer is not None]
+    described = " ".join(f"{_named(v)}: {v.describe(v.answer, v.session.selection)}" for v in shown)
     return export.caption("Grokscope", described, selection, when)
+
+
+def _named(view: View) -> str:
+    """A view's title, and of which run it is where that is not the one on show."""
+    title, selection = view.header.title.text(), view.session.selection
+    if not view.session.is_beside or selection.run is None or not selection.n_checkpoints:
+        return title
+    return f"{title} of {selection.run.path.name} at epoch {epoch_text(selection.epoch)}"
 
 
 def ask_for_path(window: MainWindow, title: str, view: View | None, kind: str, ending: str) -> Path | None:
     """A name to write to, with the right ending; the folder is remembered."""
-    selection = window.session.selection
+    selection = (window if view is None else view).session.selection
     stem = "grokscope" if selection.run is None else selection.run.path.stem
     if view is not None:
         stem += f"-{view.name}"

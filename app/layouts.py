@@ -95,6 +95,13 @@ LAYOUTS = (
             Column(("logits", "neurons"), (56, 44)),
         ), (42, 30, 28)),
     ),
+    Layout(
+        "Compare", "Two runs under one slider: what differs, and any view of both side by side",
+        Row((
+            Column(("loss", "compare"), (48, 52)),
+            Column((Tabs(("spectrum", "race", "weights")), Tabs(("neurons", "answers", "circles"))), (42, 58)),
+        ), (46, 54)),
+    ),
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QByteArray, QChildEvent, QEvent, QObject, QSettings, QSize, Qt, QThread, QTimer, Signal
+from PySide6.QtCore import QByteArray, QChildEvent, QEvent, QObject, QSettings, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
     QApplication,
@@ -30,11 +30,13 @@ from app import docks, theme
 from app.bookmarks_panel import BookmarksPanel
 from app.branching import Branching, family_of
 from app.commands import Command
+from app.comparing import Comparing
 from app.compute import Compute, Query
 from app.densifying import BUSY, Densifying, DensifyingStatus
 from app.hints import Hints, first_hints
 from app.layouts import LAYOUTS, PANEL, PANEL_WIDEST, VERSION, arrange, forget, keep, named, take_up
 from app.menus import Menus
+from app.opening import Opening
 from app.palette import CommandPalette
 from app.places import interpret_selection
 from app.session import BRUSHES, Selection, Session
@@ -47,7 +49,7 @@ from app.training_panel import TrainingPanel
 from app.views import VIEWS
 from app.views.base import Header, View
 from engine import replay
-from engine.runfile import Run, RunError
+from engine.runfile import Run
 
 if TYPE_CHECKING:
     from app.export_dialog import Exporting
@@ -66,6 +68,7 @@ GESTURES = (
     Gesture("See all of a curve again", "Double click"),
     Gesture("Copy or export a view", "Right click"),
     Gesture("Move a view, or tab it onto another", "Drag + its title"),
+    Gesture("Put a run beside the one on show", "Ctrl + drop its file"),
 )
 ABOUT = "Grokscope: a microscope for grokking.<br>Train, scrub, reverse-engineer."
 DEMONSTRATION_EPOCH, DEMONSTRATION_NEURON = 9300, 3  # in the middle of the transition, one that makes it
@@ -99,13 +102,15 @@ class MainWindow(QMainWindow):
         self._pause.setInterval(_PAUSE_MS)
         self._pause.timeout.connect(self._look_ahead)
         self._arranging = False  # docks are put in place, not by hand
-        self._opening: list[_Opening] = []
+        self._opening: list[Opening] = []
         self.setWindowTitle("Grokscope")
         self.setAcceptDrops(True)
         self.setContentsMargins(SPACE, 0, SPACE, 0)
         option = QMainWindow.DockOption
         self.setDockOptions(option.AllowNestedDocks | option.AllowTabbedDocks | option.AnimatedDocks)
         self._make_docks()
+        self.comparing = Comparing(self)
+        self._bottom.insertWidget(0, self.comparing.strip)
         self._make_menus()
         self._status = QLabel("")
         self._status.setObjectName("window.status")
@@ -159,12 +164,12 @@ class MainWindow(QMainWindow):
         self.say(f"Opening {Path(path).name} …")
         if self.session.selection.run is None:
             self.session.select(trouble=f"Opening {Path(path).name} …")
-        opening = _Opening(Path(path), epoch, stay, self)
+        opening = Opening(Path(path), self)
         self._opening.append(opening)
-        opening.finished.connect(lambda: self._finish_opening(opening))
+        opening.finished.connect(partial(self._finish_opening, opening, epoch, stay))
         opening.start()
 
-    def _finish_opening(self, opening: _Opening) -> None:
+    def _finish_opening(self, opening: Opening, epoch: int | None, stay: bool) -> None:
         self._opening.remove(opening)
         opening.wait()
         if opening.run_found is None:
@@ -175,11 +180,11 @@ class MainWindow(QMainWindow):
         live = self.family.live()
         run = live if live is not None and live == opening.run_found else opening.run_found
         self._remember(run.path)
-        if opening.stay:
+        if stay:
             self.stay(run)
             self.branching.tell(run)
         else:
-            self.show_run(run, opening.epoch)
+            self.show_run(run, epoch)
         if opening.run_found.path == DEMONSTRATION:
             self.session.suggest(neurons=((0, DEMONSTRATION_NEURON),))
         self.telling.look_for(opening.run_found)
@@ -225,6 +230,14 @@ class MainWindow(QMainWindow):
         if DEMONSTRATION.exists():
             self.open(DEMONSTRATION, epoch=DEMONSTRATION_EPOCH)
 
+    def compare_with(self, which: Run | str | Path) -> None:
+        """Put a run, or the run of a file, beside the one on show, under the same slider."""
+        self.comparing.open(which)
+
+    def compare_with_demonstration(self) -> None:
+        if DEMONSTRATION.exists():
+            self.compare_with(DEMONSTRATION)
+
     def _show_new_run(self, run: Run) -> None:
         """A training has begun; a fork of the run on show is looked at from where one is."""
         self._remember(run.path)
@@ -256,9 +269,14 @@ class MainWindow(QMainWindow):
     # -- what moves together -------------------------------------------------------------------------------
 
     @property
+    def shown_views(self) -> list[View]:
+        """Every view that can be seen, those of the reference last."""
+        return [view for view in (*self.views, *self.comparing.beside.views) if view.on_show]
+
+    @property
     def waiting(self) -> bool:
         """Whether a visible view does not show the selection yet."""
-        return any(view.waiting for view in self.views if view.on_show)
+        return any(view.waiting for view in self.shown_views)
 
     def _selected(self, selection: Selection) -> None:
         run = selection.run
@@ -284,6 +302,7 @@ class MainWindow(QMainWindow):
                 there = replace(selection, step=step)
                 wanted = [view.query(there) for view in self.views if view.on_show]
                 queries += [query for query in wanted if query is not None]
+                queries += self.comparing.queries(there)
         self.compute.look_ahead(queries)
 
     # -- docks ---------------------------------------------------------------------------------------------
@@ -308,8 +327,9 @@ class MainWindow(QMainWindow):
             for moved in (dock.topLevelChanged, dock.dockLocationChanged, dock.visibilityChanged):
                 moved.connect(lambda _: self._moved.start(0))
         bottom = QWidget()
-        column = QVBoxLayout(bottom)
+        self._bottom = column = QVBoxLayout(bottom)
         column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
         column.addWidget(self.timeline)
         bar = self.addToolBar("Timeline")
         bar.setObjectName("bar.timeline")
@@ -365,6 +385,8 @@ class MainWindow(QMainWindow):
         """What a view's menu was asked for."""
         if what in ("float", "close"):
             docks.do(self.docks[view.name], what)
+        elif what == "beside":
+            self.comparing.beside.toggle(view)
         elif not view.answers_for(what):
             self.exporting.do(view, what)
 
@@ -385,6 +407,7 @@ class MainWindow(QMainWindow):
         self.session.history_changed.connect(self._tell_history)
         self._tell_history()
         self._fill_recent()
+        self.comparing.take_menu()
         self._make_corner()
 
     def _tell_history(self) -> None:
@@ -536,6 +559,7 @@ class MainWindow(QMainWindow):
         self.panel.restyle()
         self.bookmarks.restyle()
         self._paint_corner()
+        self.comparing.restyle()
         for view in self.views:
             view.change_theme()
 
@@ -546,8 +570,9 @@ class MainWindow(QMainWindow):
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
+        beside = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
         for url in event.mimeData().urls()[:1]:
-            self.open(url.toLocalFile())
+            (self.compare_with if beside else self.open)(url.toLocalFile())
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Ask while a run is being trained; then stop at once. Everything committed is kept."""
@@ -560,10 +585,12 @@ class MainWindow(QMainWindow):
         self.family.close()
         for opening in self._opening:
             opening.wait()
+        self.comparing.wait()
         self.settings.setValue(f"geometry/{VERSION}", self.saveGeometry())
         self._keep_layout()
         self.compute.close()
         self.tracing.close()
+        self.comparing.comparison.close()
         if self.session.selection.run is not None:
             replay.forget(self.session.selection.run)
         event.accept()
@@ -612,21 +639,3 @@ class _Unseen(QObject):
             self._view.removeEventFilter(self)
             QApplication.sendEvent(self._view, QResizeEvent(self._view.size(), QSize()))
             self.deleteLater()
-
-
-class _Opening(QThread):
-    """Looks a file through and opens it, away from the window."""
-
-    def __init__(self, path: Path, epoch: int | None, stay: bool, parent: QObject) -> None:
-        super().__init__(parent)
-        self._path, self.epoch, self.stay = path, epoch, stay
-        self.run_found: Run | None = None
-        self.why = ""
-
-    def run(self) -> None:
-        try:
-            self.run_found = Run.open(self._path)
-        except RunError as error:
-            self.why = str(error)
-        except Exception as error:  # a file we did not foresee must not take the window down
-            self.why = f"{self._path} cannot be opened ({type(error).__name__}: {error})."

@@ -11,6 +11,7 @@ from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QAbstractButton, QApplication, QMenu
 
 from app.layouts import LAYOUTS
+from engine.analysis.alignment import Alignment
 
 if TYPE_CHECKING:
     from app.main_window import MainWindow
@@ -66,6 +67,7 @@ def entries(w: MainWindow) -> list[Entry]:
         Entry("&Training", "Cancel the &replay", "", w.densifying.cancel),
         Entry("&Training", "The relative &above", "Alt+Up", lambda: line.tree.step_by(-1)),
         Entry("&Training", "The relative &below", "Alt+Down", lambda: line.tree.step_by(1)),
+        *_comparing(w),
         Entry("&View", "&Next view", "F6", lambda: w.go_on(1)),
         Entry("&View", "&View before", "Shift+F6", lambda: w.go_on(-1)),
         Entry("&View", "Next &tab", "Ctrl+PgDown", lambda: w.change_tab(1)),
@@ -79,6 +81,25 @@ def entries(w: MainWindow) -> list[Entry]:
         Entry("&Help", "&Keys and gestures", "F1", w.show_shortcuts),
         Entry("&Help", "Show the &hints again", "", w.show_hints),
         Entry("&Help", "&About Grokscope", "", w.show_about),
+    ]  # fmt: skip
+
+
+def _comparing(w: MainWindow) -> list[Entry]:
+    """A second run beside the one on show."""
+    do = w.comparing
+    return [
+        Entry("&Compare", "&Compare with a run …", "Ctrl+Shift+O", do.ask_for_file),
+        Entry("&Compare", "Compare with the &demonstration", "", w.compare_with_demonstration, "compare demonstration"),
+        Entry("&Compare"),
+        Entry("&Compare", "All views &beside the reference's, or none", "Ctrl+Shift+B", do.beside.toggle_all, "beside"),
+        Entry("&Compare", "&What differs", "", do.show_comparison),
+        Entry("&Compare"),
+        Entry("&Compare", "Align by &epoch", "", lambda: do.align(Alignment.EPOCH), "align.EPOCH"),
+        Entry("&Compare", "Align at t_&gen", "", lambda: do.align(Alignment.FROM_GROKKING), "align.FROM_GROKKING"),
+        Entry("&Compare", "Align by t / t_ge&n", "", lambda: do.align(Alignment.RELATIVE), "align.RELATIVE"),
+        Entry("&Compare"),
+        Entry("&Compare", "E&xchange the two runs", "Ctrl+Shift+X", do.exchange, "exchange"),
+        Entry("&Compare", "Close the &reference", "", do.close_reference, "uncompare"),
     ]  # fmt: skip
 
 

@@ -191,13 +191,13 @@ class _Camera:
         return self._shown.on_show if isinstance(self._shown, View) else self._shown.isVisible()
 
     def _is_settled(self) -> bool:
-        views = [self._shown] if isinstance(self._shown, View) else [v for v in self._shown.views if v.on_show]
+        views = [self._shown] if isinstance(self._shown, View) else self._shown.shown_views
         without = [view for view in views if not self._has_numbers(view)]
         return not self._shown.waiting and not without
 
     def _has_numbers(self, view: View) -> bool:
         """Whether a view's exact numbers are there; if not, they are asked for at once."""
-        wanted = view.exact(self._session.selection) if view.answer is not None else None
+        wanted = view.exact(view.session.selection) if view.answer is not None else None
         if wanted is None or wanted in self._answered or self._compute.knows(wanted):
             return True
         self._compute.ask((view, "exact"), wanted)

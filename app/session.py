@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from PySide6.QtCore import QObject, Signal
 
@@ -74,6 +74,10 @@ class Selection:
         """The brushes by their names."""
         return {name: getattr(self, name) for name in BRUSHES}
 
+    def clamped(self) -> Selection:
+        """The nearest selection that its run can show."""
+        return _clamped(self)
+
 
 @dataclass(frozen=True)
 class _Moment:
@@ -88,6 +92,7 @@ class Session(QObject):
 
     changed = Signal(object)  # the new Selection
     history_changed = Signal()
+    is_beside: ClassVar[bool] = False  # whether it shows what stands beside another: that goes first
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -173,8 +178,8 @@ class Session(QObject):
     def exchange(self, twin: Selection) -> None:
         """Show the reference, as `twin` shows it, and put the run on show in its place."""
         now = self.selection
-        pair = {"reference": now.run, "n_reference": now.n_checkpoints, "alignment": now.alignment}
-        new = _clamped(replace(twin, **pair))
+        paired = replace(twin, reference=now.run, n_reference=now.n_checkpoints, alignment=now.alignment)
+        new = _clamped(replace(paired, following=now.following and twin.step >= twin.n_checkpoints - 1))
         self._remember(now, new)
         self._become(new)
 

@@ -28,6 +28,7 @@ _QUIET_MS = 400  # after the last selection: the person and what may be wanted n
 _NEXT_MS = 10  # between two checkpoints
 _TELL_MS = 500  # at least, between two `grew`
 _HELD_MS = 500  # between two looks whether a training still goes on
+_SERIALS = itertools.count()
 
 
 Job = tuple[int, tuple[str, ...]]
@@ -115,7 +116,8 @@ class Tracing(QObject):
         self._asked: Query | None = None
         self._unsaved = False
         self._open: list[Traces] = []
-        self._serial = itertools.count()
+        self._openings: set[Query] = set()  # asked for and not answered; another session's are not ours
+        self._serial = _SERIALS
         self._next = self._timer(self._go_on)
         self._tell = self._timer(self._grow)
         session.changed.connect(self._selected)
@@ -205,7 +207,9 @@ class Tracing(QObject):
         chosen = self._session.selection.pinned_keys
         held, now = self.held(), (n, run.grows, chosen, self._wanted)
         if self.traces is None:
-            self._ask(Query(open_traces, (run, next(self._serial))))
+            opening = Query(open_traces, (run, next(self._serial)))
+            self._openings.add(opening)
+            self._ask(opening)
         elif self._is_in_training:
             self._glance(run, self.traces, n, chosen)
         elif self._planned != now and not (held and self._planned is not None):
@@ -254,12 +258,14 @@ class Tracing(QObject):
         self._compute.ask(self, query, urgent=False)
 
     def _answered(self, query: Query, answer: Answer) -> None:
-        if query.analysis is open_traces and answer.value is not None:
+        opened = query in self._openings and answer.value is not None
+        self._openings.discard(query)
+        if opened:
             self._open.append(answer.value)
         if query.analysis is close_traces and query.args[0] in self._open:
             self._open.remove(query.args[0])
         if query is not self._asked:
-            if query.analysis is open_traces and answer.value is not None:  # of a run that is no longer on show
+            if opened:  # of a run that is no longer on show
                 late = Query(close_traces, (answer.value, next(self._serial)))
                 self._compute.ask(late, late)
             return

@@ -6,6 +6,7 @@ from app.views.attention import AttentionView
 from app.views.base import View
 from app.views.circles import CirclesView
 from app.views.clock import ClockView
+from app.views.compare import CompareView
 from app.views.graft import GraftView
 from app.views.logits import LogitsView
 from app.views.loss import LossView
@@ -21,5 +22,5 @@ from app.views.weights import WeightsView
 
 VIEWS: list[type[View]] = [
     LossView, SpectrumView, RaceView, NeuronsView, NeuronView, AnswersView, LogitsView, AttentionView, WeightsView,
-    SolutionsView, SurgeryView, GraftView, CirclesView, ClockView, AlgorithmView, LotteryView, PaperView,
+    SolutionsView, SurgeryView, GraftView, CirclesView, ClockView, AlgorithmView, LotteryView, CompareView, PaperView,
 ]  # fmt: skip

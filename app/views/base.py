@@ -69,8 +69,9 @@ class View(QFrame):
     title: ClassVar[str]
     about: ClassVar[str]  # one sentence under the pointer
     help: ClassVar[Help]
+    stands_beside: ClassVar[bool] = True  # whether a second one, of the reference, may stand beside it
 
-    wanted = Signal(object, str)  # the view, and what its menu was asked for: copy, export, data, movie, float, close
+    wanted = Signal(object, str)  # the view, and what it was asked for: copy, export, data, movie, beside, float, close
 
     def __init__(self, session: Session, compute: Compute) -> None:
         super().__init__()
@@ -91,6 +92,7 @@ class View(QFrame):
         self._message.setWordWrap(True)
         self.header = Header(self.title, self.about, self.options(), self._menu)
         self.header.wanted.connect(lambda what: self.wanted.emit(self, what))
+        self.header.beside.clicked.connect(lambda: self.wanted.emit(self, "beside"))
         self._title, self._subtitle = self.header.title, self.header.subtitle
         self._resting = ""  # the subtitle when nothing is under the pointer
         self._late = self._timer(lambda: self.header.mark_late(self.waiting), _LATE_MS)
@@ -231,7 +233,7 @@ class View(QFrame):
                 self._message.setText("…")
             if not self._late.isActive():
                 self._late.start()
-            self.compute.ask(self, query)
+            self.compute.ask(self, query, last=self.session.is_beside)
         self._want_exact(selection)
 
     def _note(self, query: Query, selection: Selection) -> None:
@@ -352,6 +354,10 @@ class View(QFrame):
         if more:
             menu.addSeparator()
             menu.addActions(more)
+        if not self.header.beside.isHidden():
+            beside = menu.addAction("Beside the reference", lambda: self.wanted.emit(self, "beside"))
+            beside.setCheckable(True)
+            beside.setChecked(self.header.beside.isChecked())
         self.header.add_to(menu)
         return menu
 
@@ -437,9 +443,13 @@ class Header(QFrame):
         self._popup = Popup(self)
         self._more = self._button("sliders-horizontal", "Options", self._open_options)
         self._more.setVisible(False)
+        self.beside = self._button("columns-2", f"{title} of the reference beside it", lambda: None)
+        self.beside.setCheckable(True)
+        self.beside.setVisible(False)  # until there is a reference
         self.help_button = self._button("circle-help", f"What {title} shows", self.show_help)
         self.menu_button = self._button("ellipsis", f"Menu of {title}", self._open_menu)
         self._narrow = self._active = False
+        self._other: QWidget | None = None
         self._fit = QTimer(self)
         self._fit.setSingleShot(True)
         self._fit.timeout.connect(self.fit)
@@ -482,6 +492,36 @@ class Header(QFrame):
         popup.column.addWidget(text)
         popup.open_beneath(self.help_button)
 
+    def share_with(self, other: QWidget | None) -> None:
+        """Leave the right end of the bar to the bar of what stands there; None: take all of it again."""
+        if self._other is not None:
+            self._row.removeWidget(self._other)
+            self._other.hide()
+        self._other = other
+        margins = self._row.contentsMargins()
+        self._row.setContentsMargins(margins.left(), margins.top(), SPACE - 2 if other is None else 0, margins.bottom())
+        if other is not None:
+            self._row.addWidget(other)
+            other.show()
+        self._fit.start(0)
+
+    def become_second(self, mark: QWidget) -> None:
+        """The bar of what stands right of another: `mark` says what it is of, options are those of the other."""
+        self.setObjectName("secondHeader")
+        self._row.insertWidget(0, mark)
+        self._unseen = QWidget(self)
+        column = QVBoxLayout(self._unseen)
+        for widget in self._options:
+            column.addWidget(widget)
+        self._unseen.setVisible(False)
+        self._options = []
+        self.help_button.setVisible(False)
+
+    @property
+    def options(self) -> list[QWidget]:
+        """The widgets of the option bar, left to right."""
+        return list(self._options)
+
     def restyle(self) -> None:
         for button, name in self._icons.items():
             button.setIcon(theme.icon(name, theme.current().muted))
@@ -499,7 +539,9 @@ class Header(QFrame):
     def fit(self) -> None:
         """Options stand in the bar where there is room, else behind a button."""
         wanted = sum(widget.sizeHint().width() + 4 for widget in self._options if not widget.isHidden() or self._narrow)
-        room = self.width() - self.title.sizeHint().width() - 2 * 30 - 3 * SPACE - 70
+        taken = sum(30 for button in (self.beside, self.help_button, self.menu_button) if not button.isHidden())
+        taken += 0 if self._other is None else self._other.width()
+        room = self.width() - self.title.sizeHint().width() - taken - 3 * SPACE - 70
         narrow = bool(self._options) and wanted > room
         if narrow == self._narrow:
             return

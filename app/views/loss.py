@@ -20,7 +20,8 @@ from app.session import Selection
 from app.views.base import TracedView, help_text, label, toggle
 from app.views.legend import SMALL, VALUE_ROOM, Flow, LegendEntry, value_text
 from app.views.loss_family import MOST, ROLES, RelativeCurves, relative_curves
-from app.views.loss_plots import KINDS, LossPlots, Under, nearest
+from app.views.loss_plots import KINDS, REFERENCE, LossPlots, Under, nearest
+from app.views.loss_reference import ReferenceLosses, divided
 from app.views.loss_words import (
     ALIGNED,
     BY_EPOCH,
@@ -43,6 +44,7 @@ from engine.analysis.published import Published, shifted
 from engine.config import Config
 from engine.runfile import Run
 
+NATS, ACROSS_P = "(nats)", "/ ln p"
 _Pair = tuple[Curve | None, Curve | None]
 _BOTH, _MIRRORS = ("train", "test"), ("seen", "unseen")
 _WITH_SHARE = (*_BOTH, *_MIRRORS)  # whose accuracy stands beside the loss
@@ -82,6 +84,8 @@ class LossView(TracedView):
         )  # fmt: skip
         self._relatives.setVisible(False)
         self._family.changed.connect(self._take_family)
+        self._second = toggle("reference", "loss.reference", "The curves of the reference, dashed", checked=True)
+        self._second.setVisible(False)
         self._ratio = toggle("ratio", "loss.ratio", "Test loss divided by restricted loss (all pairs), without unit")
         self._every = toggle(
             "every epoch", "loss.every_epoch",
@@ -90,15 +94,15 @@ class LossView(TracedView):
         )  # fmt: skip
         self._log_x = toggle("log x", "loss.log_x", "Epochs on a logarithmic axis (epoch 0 at the left edge)")
         self._log_y = toggle("log y", "loss.log_y", "Loss on a logarithmic axis", checked=True)
-        for button in (self._mirrors, self._accuracies, self._ratio, self._every, self._relatives):
+        for button in (self._mirrors, self._accuracies, self._ratio, self._every, self._relatives, self._second):
             button.toggled.connect(lambda _: self.redraw())
         for button in (self._log_x, self._log_y):
             button.toggled.connect(self._rescale)
         self._published.currentIndexChanged.connect(lambda _: self.redraw())
         self._thresholds.toggled.connect(lambda _: self._show_thresholds())
         return [
-            self._published, self._relatives, self._thresholds, self._mirrors, self._accuracies, self._ratio,
-            self._every, self._log_x, self._log_y,
+            self._published, self._second, self._relatives, self._thresholds, self._mirrors, self._accuracies,
+            self._ratio, self._every, self._log_x, self._log_y,
         ]  # fmt: skip
 
     # -- items ---------------------------------------------------------------------------------------------
@@ -121,6 +125,10 @@ class LossView(TracedView):
         self._legend = {name: self._entry(name) for name in LOSSES}
         self._kin: list[RelativeCurves] = []  # the relatives on offer
         self._kin_legend = [self._entry(f"relative.{place}") for place in range(MOST)]
+        self._reference = ReferenceLosses(self.session, self.compute, self._plots, self)
+        self._reference.changed.connect(lambda: self.refresh(self.session.selection))
+        for entry in self._reference.legend.values():
+            entry.toggled.connect(lambda _: self.redraw())
         self._about_published = label("", "muted")
         self._about_published.setObjectName("loss.published.note")
         self._about_published.setStyleSheet(SMALL)
@@ -144,7 +152,7 @@ class LossView(TracedView):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         legend = Flow()
-        for entry in (*self._legend.values(), *self._kin_legend):
+        for entry in (*self._legend.values(), *self._reference.widgets, *self._kin_legend):
             legend.addWidget(entry)
         column.addLayout(legend)
         column.addWidget(self._about_published)
@@ -152,7 +160,11 @@ class LossView(TracedView):
         grid = QGridLayout()
         grid.setSpacing(0)
         grid.setVerticalSpacing(2)
-        grid.addWidget(self._strip, 0, 0)
+        strips = QVBoxLayout()
+        strips.setSpacing(0)
+        strips.addWidget(self._strip)
+        strips.addWidget(self._reference.strip)
+        grid.addLayout(strips, 0, 0)
         grid.addWidget(self._plots.loss.widget, 1, 0)
         grid.addWidget(self._plots.accuracy.widget, 2, 0)
         grid.addWidget(self._panel, 0, 1, 2, 1)
@@ -174,6 +186,12 @@ class LossView(TracedView):
 
     def refresh(self, selection: Selection) -> None:
         """As every view; cursor and handles move even while curves are awaited."""
+        if self.on_show:
+            self.ensure_built()
+            self._reference.ask(selection)
+            if self._second.isHidden() == (selection.reference is not None):
+                self._second.setVisible(selection.reference is not None)
+                self.header.fit()
         super().refresh(selection)
         if self._content is not None:
             self._handles.show_values(selection.thresholds)
@@ -186,16 +204,20 @@ class LossView(TracedView):
             self._drawn, self._state = answer, state
             self._draw_curves(answer, selection)
         self._write_values(selection.epoch)
+        self._reference.write_values(selection)
         self._plots.show_epoch(selection.epoch)
 
     def _options_now(self, selection: Selection) -> tuple[Any, ...]:
         buttons = (
             self._mirrors, self._accuracies, self._ratio, self._every, self._log_x, self._log_y, self._relatives,
+            self._second,
         )  # fmt: skip
+        entries = (*self._legend.values(), *self._kin_legend, *self._reference.legend.values())
         return (
             *(button.isChecked() for button in buttons),
-            *(entry.isChecked() for entry in (*self._legend.values(), *self._kin_legend)),
+            *(entry.isChecked() for entry in entries),
             id(self._family.members), self._family.shown,
+            id(self._reference.answer), self._reference.comparison.time_map(selection),
             self._published.currentIndex(), selection.frequency, theme.current().name,
         )  # fmt: skip
 
@@ -205,14 +227,24 @@ class LossView(TracedView):
         pinned = progress.pinned if progress is not None else None
         self._every.setEnabled(answer.loss.train_loss_all is not None)
         self._names = curve_names(config, progress, selection.frequency)
-        self._on_show = {name: self._curves_of(answer, name, selection.frequency) for name in LOSSES}
+        unit = self._reference.units[0] if self._unit != NATS else 1.0
+        self._plots.measure_in(self._unit)
+        found = {name: self._curves_of(answer, name, selection.frequency) for name in LOSSES}
+        self._on_show = {
+            name: (pair[0] if name == "ratio" else divided(pair[0], unit), pair[1]) for name, pair in found.items()
+        }
         self._plots.frequency_colour = theme.frequency_colour(selection.frequency or 0, pinned.keys if pinned else ())
         self._plots.dash(pinned is not None and not pinned.final)
         points = self._points(answer, float(config.epochs))
         for kind in KINDS:
             curves = self._chosen(kind)
-            self._plots.show(kind, curves, {name: x for name, x in points.get(kind, {}).items() if name in curves})
-        self._draw_relatives(max(float(config.epochs), float(selection.run.epochs[selection.n_checkpoints - 1])))
+            dots = {name: x for name, x in points.get(kind, {}).items() if name in curves}
+            if kind == "loss":
+                dots = {name: divided(x, unit if name != "ratio" else 1) or x for name, x in dots.items()}
+            self._plots.show(kind, curves, dots)
+        last = max(float(config.epochs), float(selection.run.epochs[selection.n_checkpoints - 1]))
+        self._draw_relatives(last, unit, selection)
+        self._draw_reference(last)
         self._name_entries(config)
         self._draw_phases(answer, selection)
         self._plots.limit(float(selection.run.epochs[selection.n_checkpoints - 1]), selection.run is not self._of)
@@ -227,9 +259,10 @@ class LossView(TracedView):
         if self._content is not None and self._shown is not None:
             self.redraw()
 
-    def _draw_relatives(self, last: float) -> None:
-        """As far as this run is to go."""
-        self._kin = relative_curves(self._family, last) if self._relatives.isChecked() else []
+    def _draw_relatives(self, last: float, unit: float, selection: Selection) -> None:
+        """As far as this run is to go; the reference has curves of its own."""
+        drawn = selection.reference.id if selection.reference is not None and self._second.isChecked() else ""
+        self._kin = relative_curves(self._family, last, unit, drawn) if self._relatives.isChecked() else []
         roles = [role for role in ROLES if self._legend[role].isChecked()]
         for kind in KINDS:
             shown = [x if entry.isChecked() else None for x, entry in zip(self._kin, self._kin_legend, strict=False)]
@@ -240,6 +273,18 @@ class LossView(TracedView):
                 tip = f"<b>{escape(self._kin[place].name)}</b>, thin: {escape(self._kin[place].said)}."
                 line = self._plots.loss.pen_of(f"relative {place} test")
                 entry.name_it(self._kin[place].name, f"{tip}<br>The number is its test loss.", line)
+
+    @property
+    def _unit(self) -> str:
+        """Of losses, as it follows their name: across p they are divided by ln p."""
+        return NATS if self._reference.units[0] == 1 or not self._second.isChecked() else ACROSS_P
+
+    def _draw_reference(self, last: float) -> None:
+        """Dashed, as far as this run is to go."""
+        measures = dict.fromkeys(_MEASURED, self._accuracies.isChecked())
+        curves_of = partial(self._curves_of, frequency=None)
+        self._reference.draw(curves_of, measures, self._second.isChecked(), last)
+        self._reference.name_entries({name: self._names[name].short for name in REFERENCE})
 
     def _curves_of(self, answer: LossAndProgress, name: str, frequency: int | None) -> _Pair:
         """Loss and accuracy by a name of the legend; None where it is not offered now."""
@@ -368,7 +413,7 @@ class LossView(TracedView):
     def _point_at(self, kind: str, at: tuple[float, float] | None) -> None:
         """Read out the checkpoint nearest to the pointer, the curve nearest to it first."""
         found = [] if at is None or self._drawn is None else self._plots.under(kind, *at)
-        there = next((point.epoch for point in found if not point.published), None)
+        there = next((point.epoch for point in found if not (point.published or point.reference)), None)
         if there is None:
             self.read_out("")
             return
@@ -377,7 +422,11 @@ class LossView(TracedView):
 
     def _said(self, kind: str, point: Under) -> str:
         value = f"{100 * point.value:.1f} %" if kind == "accuracy" else value_text(point.value)
-        unit = "" if kind == "accuracy" or point.name == "ratio" else " nats"
+        unit = "" if kind == "accuracy" or point.name == "ratio" else " nats" if self._unit == NATS else " ln p"
+        of = self.session.selection.reference
+        if point.reference and of is not None:
+            there = self._reference.comparison.there(self.session.selection, point.epoch) or 0.0
+            return f"{of.path.stem} {self._names[point.name].short} {value}{unit} (its epoch {epoch_text(there)})"
         if not point.published:
             return f"{self._names[point.name].short} {value}{unit}"
         answer = self._drawn
@@ -391,7 +440,7 @@ class LossView(TracedView):
     def tables(self, answer: LossAndProgress, selection: Selection) -> list[Table]:
         """What is drawn, a table each for losses, accuracies and published points."""
         made = []
-        for kind, unit in zip(KINDS, (" (nats)", " (share right)"), strict=True):
+        for kind, unit in zip(KINDS, (f" {self._unit}", " (share right)"), strict=True):
             for published in (False, True):
                 curves = {
                     f"{f'published {name}' if published else self._names[name].full}{unit * (name != 'ratio')}": curve
@@ -399,10 +448,11 @@ class LossView(TracedView):
                 }
                 if curves:
                     made.append(_table(f"published-{kind}" if published else kind, curves))
-        for kind, unit in zip(KINDS, (" (nats)", " (share right)"), strict=True):
             kin = {f"{x.name}: {role}{unit}": curve for x in self._kin for role, curve in x.of(kind).items()}
             if kin:
                 made.append(_table(f"family-{kind}", kin))
+            second = {f"{name}{unit}": x for name, x in self._reference.own(kind).items()}
+            made += [_table(f"reference-{kind}", second)] if second else []
         return made
 
     def describe(self, answer: LossAndProgress, selection: Selection) -> str:
@@ -412,7 +462,8 @@ class LossView(TracedView):
         if self._every_epoch(answer):
             logits = f"{config.p + 1} logits (train, test) and {config.p} (measures)"
         drawn = [self._names[name].full for name in self._plots.drawn("loss")]
-        said = [f"Mean cross-entropy (nats) over {logits}, and accuracy, over training: {'; '.join(drawn)}."]
+        nats = self._unit if self._unit == NATS else "divided by ln p"
+        said = [f"Mean cross-entropy {nats} over {logits}, and accuracy, over training: {'; '.join(drawn)}."]
         said.append(set_sentence(progress))
         if progress is not None and progress.phases is not None:
             decays = config.weight_decay > 0
@@ -421,6 +472,7 @@ class LossView(TracedView):
             said.append(f"Thin, over {config.p} logits: {'; '.join(f'{x.name} ({x.said})' for x in self._kin)}.")
         if answer.published is not None and self._published.currentText() != OFF:
             said.append(self._say_published(answer, answer.published))
+        said.append(self._reference.describe())
         return " ".join(part for part in said if part)
 
 

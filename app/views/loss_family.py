@@ -31,15 +31,18 @@ class RelativeCurves:
         return self.loss if kind == "loss" else self.accuracy
 
 
-def relative_curves(family: Family, last: float) -> list[RelativeCurves]:
-    """Of the nearest relatives of the run on show, as far as `last`; those without a point are left out."""
+def relative_curves(family: Family, last: float, unit: float = 1.0, but: str = "") -> list[RelativeCurves]:
+    """Of the nearest relatives of the run on show, as far as `last`; those without a point are left out.
+
+    unit : what losses are divided by    but : id of a run that is drawn otherwise
+    """
     shown, members = family.shown, family.members
-    near = [i for i in nearest(members, shown, MOST + 1) if i != shown]
-    found = [_curves(members, shown, i, last) for i in near if shown is not None]
+    near = [i for i in nearest(members, shown, MOST + 1) if i != shown and members[i].header.id != but]
+    found = [_curves(members, shown, i, last, unit) for i in near if shown is not None]
     return [relative for relative in found if relative.loss]
 
 
-def _curves(members: tuple[Member, ...], shown: int, other: int, last: float) -> RelativeCurves:
+def _curves(members: tuple[Member, ...], shown: int, other: int, last: float, unit: float) -> RelativeCurves:
     member, begin = members[other], parting(members, shown, other)
     columns = member.header.columns
     epochs = columns["epoch"].astype(np.float64)
@@ -47,7 +50,8 @@ def _curves(members: tuple[Member, ...], shown: int, other: int, last: float) ->
 
     def curves(kind: str) -> dict[str, Curve]:
         names = {role: f"{role}_{kind}" for role in ROLES if f"{role}_{kind}" in columns}
-        return {role: Curve(epochs[there], columns[name][there]) for role, name in names.items() if there.any()}
+        per = unit if kind == "loss" else 1.0
+        return {role: Curve(epochs[there], columns[name][there] / per) for role, name in names.items() if there.any()}
 
     above = None if member.parent is None else members[member.parent]
     ancestor = members[shown].header.first == begin and member.header.first < begin

@@ -18,7 +18,7 @@ from app.session import Session
 from app.views.loss_family import MOST, ROLES, RelativeCurves
 from app.views.loss_words import ACCURACIES, LOSSES
 from app.views.over_time import DASHED, DOTTED, SOLID, Span
-from app.views.plots import relabel
+from app.views.plots import pen, relabel
 from app.views.tracks import TrackPlot
 from engine.analysis.curves import Curve
 from engine.analysis.phases import Phases
@@ -27,6 +27,7 @@ KINDS = ("loss", "accuracy")
 NAMES = {"loss": LOSSES, "accuracy": ACCURACIES}
 PUBLISHED = {"loss": ("train", "test", "restricted", "excluded_all", "ratio"), "accuracy": ("test", "restricted")}
 OF_KEYS = ("restricted", "excluded", "each")
+REFERENCE = ("train", "test", "restricted", "excluded", "excluded_all")  # what is drawn of a second run
 _LINES = {
     "excluded_all": (1.4, SOLID), "ratio": (1.4, DOTTED), "seen": (1.6, DASHED),
     "unseen": (1.6, Qt.PenStyle.DashDotLine),
@@ -48,12 +49,13 @@ Curves = Mapping[str, Curve]
 
 @dataclass(frozen=True)
 class Under:
-    """A point near the pointer.  published : one of the paper's, at `epoch` of this plot"""
+    """A point near the pointer.  published, reference : of the paper's or of the second run, at `epoch` of this plot"""
 
     name: str
     epoch: float
     value: float
     published: bool = False
+    reference: bool = False
 
 
 class LossPlots:
@@ -61,6 +63,7 @@ class LossPlots:
 
     def __init__(self, session: Session) -> None:
         self.frequency_colour = QColor()  # of the curve `each`
+        self._unit = "(nats)"  # of losses
         self.loss, self.accuracy = TrackPlot(session, "loss (nats)", ""), TrackPlot(session, "accuracy")
         self.plots = dict(zip(KINDS, (self.loss, self.accuracy), strict=True))
         self.accuracy.widget.setXLink(self.loss.widget)
@@ -124,11 +127,35 @@ class LossPlots:
                 if not _same(curve, there.get(name)):
                     plot.put(name, *((None, None) if curve is None else (curve.epochs, curve.values)))
 
-    def drawn(self, kind: str, published: bool = False) -> dict[str, Curve]:
+    def show_reference(self, kind: str, curves: Curves) -> None:
+        """curves : of the second run, on this axis, by their names; their items are made when they are first wanted"""
+        plot = self.plots[kind]
+        for name in REFERENCE:
+            full, curve = f"reference {name}", curves.get(name)
+            if not plot.has(full):
+                if curve is None:
+                    continue
+                plot.add(full, self._colour(name), 1, DASHED).setZValue(-1)
+            if not _same(curve, plot.curves.get(full)):
+                plot.put(full, *((None, None) if curve is None else (curve.epochs, curve.values)))
+
+    def reference_pen(self, name: str) -> Any:
+        """How a curve of the second run is drawn."""
+        made = pen(self._colour(name)(), 1)
+        made.setStyle(DASHED)
+        return made
+
+    def measure_in(self, unit: str) -> None:
+        """The unit of losses, as it follows their name."""
+        if unit != self._unit:
+            self._unit = unit
+            self._fit_names()
+
+    def drawn(self, kind: str, published: bool = False, reference: bool = False) -> dict[str, Curve]:
         """What a plot shows, by name."""
         kept = self.plots[kind].curves
-        names = PUBLISHED[kind] if published else NAMES[kind]
-        start = "published " if published else ""
+        names = PUBLISHED[kind] if published else REFERENCE if reference else NAMES[kind]
+        start = "published " if published else "reference " if reference else ""
         return {name: Curve(*kept[f"{start}{name}"]) for name in names if f"{start}{name}" in kept}
 
     def dash(self, dashed: bool) -> None:
@@ -156,7 +183,8 @@ class LossPlots:
 
     def _fit_names(self) -> None:
         """The names of the axes, as much of them as there is room for."""
-        relabel(self.loss.widget, "left", "loss (nats)" if self.loss.widget.height() >= _TALL else "loss")
+        short = "loss" if self._unit.startswith("(") else f"loss {self._unit}"
+        relabel(self.loss.widget, "left", f"loss {self._unit}" if self.loss.widget.height() >= _TALL else short)
         roomy = sum(plot.widget.height() for plot in self.plots.values()) >= _ROOMY
         if roomy != self._roomy:
             self._roomy = roomy
@@ -216,12 +244,13 @@ class LossPlots:
                 found += [Under(name, there, float(curve.values[i]))] * exact
         plot = self.plots[kind]
         low, high = plot.widget.getViewBox().viewRange()[0]
-        for name, points in self.drawn(kind, published=True).items():
-            if len(points.epochs):
-                i = nearest(points, epoch)[0]
-                point = Under(name, float(points.epochs[i]), float(points.values[i]), published=True)
-                if abs(plot.place_of(point.epoch) - plot.place_of(epoch)) < _CLOSE * (high - low):
-                    found.append(point)
+        for published in (True, False):
+            for name, points in self.drawn(kind, published, not published).items():
+                if len(points.epochs):
+                    i = nearest(points, epoch)[0]
+                    at = float(points.epochs[i]), float(points.values[i])
+                    if abs(plot.place_of(at[0]) - plot.place_of(epoch)) < _CLOSE * (high - low):
+                        found.append(Under(name, *at, published, not published))
         return sorted(found, key=lambda point: self._away(plot, point.value, y))
 
     def _away(self, plot: TrackPlot, value: float, y: float) -> float:

@@ -111,6 +111,10 @@ class TimePlot:
         self._colour_dots(name)
         return dots
 
+    def has(self, name: str) -> bool:
+        """Whether there is an item of that name, drawn or not."""
+        return name in self._curves
+
     def pen_of(self, name: str) -> Any:
         """How a curve is drawn."""
         return self._pens[name]()

@@ -55,9 +55,9 @@ def _accuracies(run: Run, n: int) -> tuple[NDArray[np.int64], NDArray[Any] | Non
         traces.close()
         if len(epochs) > n:
             seen = epochs <= run.epochs[n - 1]
-            return epochs[seen], *(None if x is None else x[seen] for x in (train, test))  # type: ignore[return-value]
-    recorded = (run.scalars(name) for name in ("train_accuracy", "test_accuracy"))
-    return run.epochs[:n], *(None if x is None else x[:n] for x in recorded)  # type: ignore[return-value]
+            return epochs[seen], None if train is None else train[seen], None if test is None else test[seen]
+    train, test = run.scalars("train_accuracy"), run.scalars("test_accuracy")
+    return run.epochs[:n], None if train is None else train[:n], None if test is None else test[:n]
 
 
 def why_not(alignment: Alignment, t_gen: int | None, t_gen_there: int | None) -> str:
