@@ -29,13 +29,13 @@ class Pair(QSplitter):
         self.setObjectName("beside")
         self.setChildrenCollapsible(False)
         self.setHandleWidth(1)
+        for one, other in zip(first.header.options, second.header.options, strict=True):
+            tie(one, other)
         second.header.become_second(self.mark)
         for bar, half in ((first, "first"), (second, "second")):
             bar.setProperty("half", half)
         second.setObjectName("panel")
         second.setAccessibleName(f"{second.title} of the reference")
-        for one, other in zip(first.header.options, second.header.options, strict=True):
-            tie(one, other)
         self.splitterMoved.connect(lambda *_: self._fit_bars())
 
     def open(self) -> None:

@@ -80,7 +80,7 @@ class RunMark(QWidget):
 
     def sizeHint(self) -> QSize:
         plain = QFontMetrics(font(_PIXELS, True))
-        name = min(_WIDEST, plain.horizontalAdvance(self._name))
+        name = min(_WIDEST, plain.horizontalAdvance(self._name) + 1)  # an advance is rounded
         return QSize(name + self._rest(), _HEIGHT)
 
     def minimumSizeHint(self) -> QSize:

@@ -86,8 +86,7 @@ class CompareTable(QWidget):
                 self._text(painter, QRectF(0, y, columns[0], height), row.name, look.muted, False, _LEFT)
                 for text, x in zip(row.values, columns, strict=False):
                     ink = look.muted if row.rough or text in (UNKNOWN, NONE) else look.text
-                    differs = len(set(row.values)) > 1 and text not in (UNKNOWN, NONE)
-                    self._text(painter, QRectF(x, y, columns[2], height), text, ink, differs, _RIGHT)
+                    self._text(painter, QRectF(x, y, columns[2], height), text, ink, False, _RIGHT)
             y += height
 
     def _columns(self) -> tuple[float, float, float]:

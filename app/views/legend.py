@@ -18,9 +18,15 @@ VALUE_ROOM = "0.00888"  # the widest value of `value_text`
 
 
 def value_text(value: float) -> str:
-    """Three digits, as short as they can be read back: 0.00163, 2.18e-7."""
-    mantissa, e, exponent = (f"{value:.2e}" if 0 < abs(value) < 1e-3 else f"{value:.3g}").partition("e")
+    """Three digits, as short as they can be read back: 0.00163, 2.18e-7; two where the exponent has two: 2.2e-12."""
+    small = 0 < abs(value) < 1e-3
+    mantissa, e, exponent = (f"{value:.{1 if abs(value) < 1e-9 else 2}e}" if small else f"{value:.3g}").partition("e")
     return f"{mantissa}e{int(exponent)}" if e else mantissa
+
+
+def share(accuracy: float) -> str:
+    """An accuracy after a loss; thin spaces."""
+    return f"\u2009·\u2009{100 * accuracy:.1f}\u2009%"
 
 
 class LegendEntry(QAbstractButton):

@@ -18,7 +18,7 @@ from app.family import Family
 from app.numbers import epoch_text
 from app.session import Selection
 from app.views.base import TracedView, help_text, label, toggle
-from app.views.legend import SMALL, VALUE_ROOM, Flow, LegendEntry, value_text
+from app.views.legend import SMALL, VALUE_ROOM, Flow, LegendEntry, share, value_text
 from app.views.loss_family import MOST, ROLES, RelativeCurves, relative_curves
 from app.views.loss_plots import KINDS, REFERENCE, LossPlots, Under, nearest
 from app.views.loss_reference import ReferenceLosses, divided
@@ -474,11 +474,6 @@ class LossView(TracedView):
             said.append(self._say_published(answer, answer.published))
         said.append(self._reference.describe())
         return " ".join(part for part in said if part)
-
-
-def share(accuracy: float) -> str:
-    """An accuracy after a loss; thin spaces."""
-    return f"\u2009·\u2009{100 * accuracy:.1f}\u2009%"
 
 
 def _table(name: str, curves: dict[str, Curve]) -> Table:

@@ -14,7 +14,7 @@ from app.comparison import Comparison
 from app.compute import Answer, Compute, Query
 from app.run_mark import RunMark
 from app.session import Selection, Session
-from app.views.legend import LegendEntry, value_text
+from app.views.legend import VALUE_ROOM, LegendEntry, share, value_text
 from app.views.loss_plots import KINDS, REFERENCE, LossPlots, nearest
 from app.views.over_time import PHASES, Span, TimePlot, spans
 from app.views.phase_strip import PhaseStrip, told
@@ -25,6 +25,7 @@ from engine.analysis.curves import Curve
 from engine.analysis.progress_curves import LossAndProgress, loss_and_progress
 
 Pairs = dict[str, tuple[Curve | None, Curve | None]]  # loss and accuracy, by the legend's names
+_WITH_SHARE = ("train", "test")  # whose accuracy stands beside the loss
 CurvesOf = Callable[[LossAndProgress, str], tuple[Curve | None, Curve | None]]
 
 
@@ -166,6 +167,7 @@ class ReferenceLosses(QObject):
         of = self._session.selection.reference
         for name, entry in self.legend.items():
             about = f"<b>{escape(names[name])}</b> of {escape(of.path.stem if of else '')}, dashed."
+            entry.reserve(VALUE_ROOM, share(1.0) * (name in _WITH_SHARE))
             entry.name_it(names[name], f"{about}<br>Click to hide or show.", self._plots.reference_pen(name))
 
     def write_values(self, selection: Selection) -> None:
@@ -176,7 +178,7 @@ class ReferenceLosses(QObject):
         self.mark.show_place(place)
         for name, entry in self.legend.items():
             loss, right = self.curves.get(name, (None, None))
-            entry.say(*_values(loss, right if name in ("train", "test") else None, place))
+            entry.say(*_values(loss, right if name in _WITH_SHARE else None, place))
 
 
 class ReferencePhases(PhaseStrip):
@@ -217,4 +219,4 @@ def _values(loss: Curve | None, right: Curve | None, place: Place | None) -> tup
     if right is None:
         return text, ""
     i, exact = nearest(right, place.epoch)
-    return text, f"\u2009·\u2009{100 * float(right.values[i]):.1f}\u2009%" if exact else ""
+    return text, share(float(right.values[i])) if exact else ""
