@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QFileDialog, QMenu
 from app.beside import Beside
 from app.comparison import Comparison
 from app.compute import Query
+from app.family import describe
 from app.opening import Opening
 from app.reference_strip import ReferenceStrip
 from app.session import Selection
@@ -43,9 +44,9 @@ class Comparing(QObject):
         self._recent: QMenu | None = None
 
     def take_menu(self) -> None:
-        """The menu is there: add the runs of late, and let its commands follow."""
+        """The menu is there: add relatives and the runs of late, and let its commands follow."""
         menus = self._window.menus
-        self._recent = QMenu("Compare with a &recent run", self._window)
+        self._recent = QMenu("Compare with a &relative or recent run", self._window)
         menus.menus["Compare"].insertMenu(menus.actions["compare demonstration"], self._recent)
         self._recent.aboutToShow.connect(self._fill_recent)
         self.comparison.changed.connect(self._tell_menu)
@@ -140,8 +141,14 @@ class Comparing(QObject):
 
     def _fill_recent(self) -> None:
         assert self._recent is not None
-        run = self._window.session.selection.run
+        run, family = self._window.session.selection.run, self._window.family
         self._recent.clear()
+        for i, member in enumerate(family.members):
+            if i != family.shown:
+                above = None if member.parent is None else family.members[member.parent]
+                text = f"{member.header.path.stem}: {describe(member, above)}"
+                self._recent.addAction(text, partial(self.open, member.header.path))
+        self._recent.addSeparator()
         for name in self._window.recent():
             action = self._recent.addAction(name, partial(self.open, name))
             action.setEnabled(run is None or Path(name) != run.path)

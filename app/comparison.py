@@ -11,7 +11,7 @@ from app.session import Selection, Session
 from app.tracing import Tracing
 from app.twin import TwinSession
 from engine import replay
-from engine.analysis.alignment import Alignment, Moments, Place, TimeMap, moments, place, time_map, why_not
+from engine.analysis.alignment import Alignment, Moments, Place, TimeMap, moments, place, time_map, why_not_of
 from engine.analysis.kinship import Kinship, kinship
 from engine.runfile import Run
 
@@ -95,7 +95,7 @@ class Comparison(QObject):
         mine, theirs = self.moments(selection)
         if alignment is Alignment.EPOCH:
             return ""
-        return _UNKNOWN if mine is None or theirs is None else why_not(alignment, mine.t_gen, theirs.t_gen)
+        return _UNKNOWN if mine is None or theirs is None else why_not_of(alignment, mine, theirs)
 
     def alignment(self, selection: Selection) -> Alignment:
         """The one in force: by epoch where that which was chosen is not possible."""
@@ -106,8 +106,8 @@ class Comparison(QObject):
         if selection.reference is None or self.why_not(selection.alignment, selection) == _UNKNOWN:
             return None
         mine, theirs = self.moments(selection)
-        t_gen = [None if m is None else m.t_gen for m in (mine, theirs)]
-        return time_map(self.alignment(selection), *t_gen)
+        anchors = [None if m is None else m.anchor for m in (mine, theirs)]
+        return time_map(self.alignment(selection), *anchors)
 
     def placed(self, selection: Selection) -> Place | None:
         """The checkpoint of the reference beside a checkpoint of the run on show; None where there is none (yet)."""

@@ -10,8 +10,7 @@ from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QSizePolicy, QTool
 
 from app import theme
 from app.comparison import Comparison
-from app.numbers import epoch_text
-from app.run_mark import RunMark
+from app.run_mark import RunMark, moment_text
 from app.session import Selection
 from app.theme import SPACE
 from app.views.base import ElidedLabel, label
@@ -131,4 +130,4 @@ class ReferenceStrip(QFrame):
 
 
 def _t_gen(found: Moments | None) -> str:
-    return "not known yet" if found is None else "none" if found.t_gen is None else epoch_text(found.t_gen)
+    return "not known yet" if found is None else moment_text(found, found.t_gen, "none")

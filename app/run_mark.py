@@ -12,7 +12,7 @@ from app import theme
 from app.numbers import epoch_text
 from app.views.painting import font
 from app.views.still import on_panel, stand_on_panel, tip
-from engine.analysis.alignment import Place
+from engine.analysis.alignment import Moments, Place
 
 _PIXELS, _HEIGHT, _PAD, _GAP = 12, 20, 6, 6
 _WIDEST, _NARROWEST = 150, 44  # pixels of the name
@@ -40,6 +40,13 @@ def place_told(there: Place | None) -> str:
         end = "first" if there.where == "before" else "last"
         return f"Epoch {wanted} would belong here, but the run has nothing there: this is its {end} checkpoint."
     return f"{beside}: the checkpoint nearest to epoch {wanted}."
+
+
+def moment_text(found: Moments, epoch: int | None, none: str) -> str:
+    """A moment of a run; of a fork that begins later it is not known when that was."""
+    if epoch is None:
+        return none
+    return f"{'≤ ' if found.is_before(epoch) else ''}{epoch_text(epoch)}"
 
 
 class RunMark(QWidget):

@@ -508,6 +508,7 @@ class Header(QFrame):
     def become_second(self, mark: QWidget) -> None:
         """The bar of what stands right of another: `mark` says what it is of, options are those of the other."""
         self.setObjectName("secondHeader")
+        self.setFixedHeight(self.HEIGHT - self._row.contentsMargins().top())
         self._row.setContentsMargins(SPACE + 4, 0, 0, 0)
         self._row.insertWidget(0, mark)
         self._unseen = QWidget(self)

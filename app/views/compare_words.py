@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.numbers import epoch_text
+from app.run_mark import moment_text
 from app.views.base import Help
 from app.views.legend import value_text
 from engine.analysis.alignment import Moments
@@ -67,16 +68,27 @@ def _settings(kin: Kinship) -> list[Row]:
 def _over_training(found: Compared, times: tuple[Moments | None, Moments | None]) -> list[Row]:
     made = [Row("over training")]
     for name, whose in (("t_mem", "train"), ("t_gen", "test")):
-        one, other = (UNKNOWN if m is None else _epoch(getattr(m, name)) for m in times)
-        made.append(Row(name, (one, other), f"First epoch from which {whose} accuracy holds its threshold"))
+        one, other = (UNKNOWN if m is None else moment_text(m, getattr(m, name), NONE) for m in times)
+        tip = f"First epoch from which {whose} accuracy holds its threshold; ≤ : already where the run begins"
+        made.append(Row(name, (one, other), tip))
     for name, field in (
         ("memorised until", "memorisation_end"), ("circuit formed", "circuit_end"), ("cleaned up", "cleanup_end"),
     ):  # fmt: skip
-        ends = _both(found, lambda s, f=field: UNKNOWN if s.phases is None else _epoch(getattr(s.phases, f)))  # type: ignore[misc]
+        ends = _ends(found, times, field)
         made.append(Row(name, ends, "End of the phase; — : it has not ended"))
     named = "\n".join(_both(found, lambda s: _keys(s.keys)))
     made.append(Row("key frequencies", _both(found, lambda s: _count(s.keys)), named))
     return made
+
+
+def _ends(found: Compared, times: tuple[Moments | None, Moments | None], field: str) -> tuple[str, str]:
+    """Where a phase ended, of both."""
+    told = []
+    for side, m in zip((found.here, found.there), times, strict=True):
+        end = None if side.phases is None else getattr(side.phases, field)
+        known = side.phases is not None and m is not None
+        told.append(moment_text(m, end, NONE) if known and m is not None else UNKNOWN)
+    return told[0], told[1]
 
 
 def _now(found: Compared, numbers: tuple[Exact, Exact] | None, ps: tuple[int, int]) -> list[Row]:
@@ -131,10 +143,6 @@ def _measured(
     one, other = units or (1.0, 1.0)
     rough = " (as training recorded it, float32)" if numbers is None else ""
     return Row(name, (say(here, one), say(there, other)), f"{tip}{rough}", bool(rough))
-
-
-def _epoch(value: int | None) -> str:
-    return NONE if value is None else epoch_text(value)
 
 
 def _count(keys: Pinned | None) -> str:

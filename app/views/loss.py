@@ -127,6 +127,7 @@ class LossView(TracedView):
         self._kin_legend = [self._entry(f"relative.{place}") for place in range(MOST)]
         self._reference = ReferenceLosses(self.session, self.compute, self._plots, self)
         self._reference.changed.connect(lambda: self.refresh(self.session.selection))
+        self.header.beside.toggled.connect(lambda _: self.redraw())
         for entry in self._reference.legend.values():
             entry.toggled.connect(lambda _: self.redraw())
         self._about_published = label("", "muted")
@@ -215,7 +216,7 @@ class LossView(TracedView):
         entries = (*self._legend.values(), *self._kin_legend, *self._reference.legend.values())
         return (
             *(button.isChecked() for button in buttons),
-            *(entry.isChecked() for entry in entries),
+            *(entry.isChecked() for entry in entries), self._is_overlaid,
             id(self._family.members), self._family.shown,
             id(self._reference.answer), self._reference.comparison.time_map(selection),
             self._published.currentIndex(), selection.frequency, theme.current().name,
@@ -261,7 +262,7 @@ class LossView(TracedView):
 
     def _draw_relatives(self, last: float, unit: float, selection: Selection) -> None:
         """As far as this run is to go; the reference has curves of its own."""
-        drawn = selection.reference.id if selection.reference is not None and self._second.isChecked() else ""
+        drawn = selection.reference.id if selection.reference is not None and self._is_overlaid else ""
         self._kin = relative_curves(self._family, last, unit, drawn) if self._relatives.isChecked() else []
         roles = [role for role in ROLES if self._legend[role].isChecked()]
         for kind in KINDS:
@@ -275,15 +276,20 @@ class LossView(TracedView):
                 entry.name_it(self._kin[place].name, f"{tip}<br>The number is its test loss.", line)
 
     @property
+    def _is_overlaid(self) -> bool:
+        """Whether the reference's curves are drawn here; not where they stand beside."""
+        return self._second.isChecked() and not self.header.beside.isChecked()
+
+    @property
     def _unit(self) -> str:
         """Of losses, as it follows their name: across p they are divided by ln p."""
-        return NATS if self._reference.units[0] == 1 or not self._second.isChecked() else ACROSS_P
+        return NATS if self._reference.units[0] == 1 or not self._is_overlaid else ACROSS_P
 
     def _draw_reference(self, last: float) -> None:
         """Dashed, as far as this run is to go."""
         measures = dict.fromkeys(_MEASURED, self._accuracies.isChecked())
         curves_of = partial(self._curves_of, frequency=None)
-        self._reference.draw(curves_of, measures, self._second.isChecked(), last)
+        self._reference.draw(curves_of, measures, self._is_overlaid, last)
         self._reference.name_entries({name: self._names[name].short for name in REFERENCE})
 
     def _curves_of(self, answer: LossAndProgress, name: str, frequency: int | None) -> _Pair:

@@ -28,10 +28,23 @@ class Alignment(Enum):
 
 @dataclass(frozen=True)
 class Moments:
-    """Epochs from which train accuracy (t_mem) and test accuracy (t_gen) hold their thresholds; None: not (yet)."""
+    """Epochs from which train accuracy (t_mem) and test accuracy (t_gen) hold their thresholds; None: not (yet).
+
+    since : the first epoch that is recorded; of a fork, where it begins: what holds there may have held before
+    """
 
     t_mem: int | None
     t_gen: int | None
+    since: int = 0
+
+    def is_before(self, epoch: int | None) -> bool:
+        """Whether a moment lies at the very beginning of what is recorded, or before it."""
+        return epoch is not None and 0 < self.since >= epoch
+
+    @property
+    def anchor(self) -> int | None:
+        """t_gen, where it is known when that was."""
+        return None if self.is_before(self.t_gen) else self.t_gen
 
 
 def moments(run: Run, n: int, thresholds: Thresholds | None = None) -> Moments:
@@ -43,7 +56,7 @@ def moments(run: Run, n: int, thresholds: Thresholds | None = None) -> Moments:
     epochs, train, test = _accuracies(run, n)
     t_mem = None if train is None else first_held(epochs, train >= t.memorised)
     t_gen = None if test is None else first_held(epochs, test >= t.generalised)
-    return Moments(t_mem, t_gen)
+    return Moments(t_mem, t_gen, int(epochs[0]) if len(epochs) else 0)
 
 
 @lru_cache(maxsize=8)
@@ -60,8 +73,17 @@ def _accuracies(run: Run, n: int) -> tuple[NDArray[np.int64], NDArray[Any] | Non
     return run.epochs[:n], None if train is None else train[:n], None if test is None else test[:n]
 
 
+def why_not_of(alignment: Alignment, here: Moments, there: Moments) -> str:
+    """Why the runs cannot be aligned so; empty: they can."""
+    late = [m.is_before(m.t_gen) for m in (here, there)]
+    if alignment is Alignment.EPOCH or not any(late):
+        return why_not(alignment, here.t_gen, there.t_gen)
+    who = "both runs begin" if all(late) else f"{'this run' if late[0] else 'the reference'} begins"
+    return f"{who} after t_gen"
+
+
 def why_not(alignment: Alignment, t_gen: int | None, t_gen_there: int | None) -> str:
-    """Why the runs cannot be aligned so; empty: they can.  t_gen, t_gen_there : of the one and of the other"""
+    """The same by the epochs of t_gen, of the one and of the other."""
     if alignment is Alignment.EPOCH:
         return ""
     missing = [t_gen is None, t_gen_there is None]

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from engine.analysis.characters import NoBasis, characters
 from engine.analysis.embedding import MATRICES, by_residue
 from engine.analysis.kinship import Kinship, kinship
-from engine.analysis.measures import gini, measures
+from engine.analysis.measures import measures
 from engine.analysis.neurons import THRESHOLD
 from engine.analysis.phases import Phases, Thresholds
 from engine.analysis.progress_curves import Pinned, trace_phases
+from engine.analysis.weight_measures import gini
 from engine.fourier import components, frequencies, norm_by_component
 from engine.models.transformer import shapes
 from engine.runfile import Run

@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,24 @@ def run_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of eleven residues, trained for real."""
     path = tmp_path_factory.mktemp("runs") / "small.h5"
     for _ in recording.start(SMALL, path).events():
+        pass
+    return path
+
+
+@pytest.fixture(scope="session")
+def fork_path(run_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of that run from the middle on, without weight decay."""
+    path = tmp_path_factory.mktemp("forks") / "fork.h5"
+    for _ in recording.fork(Run.open(run_path, probe=False), path, 100, {"weight_decay": 0.0}).events():
+        pass
+    return path
+
+
+@pytest.fixture(scope="session")
+def seven_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of seven residues."""
+    path = tmp_path_factory.mktemp("others") / "seven.h5"
+    for _ in recording.start(replace(SMALL, p=7, epochs=100), path).events():
         pass
     return path
 

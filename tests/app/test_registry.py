@@ -9,11 +9,14 @@ from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from app import theme
+from app.comparison import Comparison
 from app.compute import Compute
 from app.export import Table, csv_text, picture
 from app.session import Session
+from app.tracing import Tracing
 from app.views import VIEWS
 from app.views.base import Help, View
+from app.views.compare import CompareView
 from engine import recording
 from engine.config import Config
 from engine.runfile import Run
@@ -45,8 +48,10 @@ def run_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
 
 
 @pytest.fixture
-def shown(qtbot: QtBot, qapp: QApplication) -> Iterator[Callable[[type[View], Run], View]]:
-    """A view alone, under its header, on a run with every brush set."""
+def shown(
+    qtbot: QtBot, qapp: QApplication, run_of: Callable[[str], Run]
+) -> Iterator[Callable[[type[View], Run], View]]:
+    """A view alone, under its header, on a run with every brush set; what compares has another beside it."""
     made: list[tuple[QWidget, View, Compute]] = []
 
     def show(make: type[View], run: Run) -> View:
@@ -60,12 +65,15 @@ def shown(qtbot: QtBot, qapp: QApplication) -> Iterator[Callable[[type[View], Ru
         frame.resize(560, 460)
         frame.show()
         session.show_run(run)
+        if make is CompareView:
+            session.compare(next(other for kind in ("add", "subtract") if (other := run_of(kind)) is not run))
         session.select(frequency=2, neurons=((run.config.n_layers - 1, 3), (0, 1)), pair=(2, 3))
         return view
 
     yield show
     for frame, view, compute in made:
         compute.close()
+        Comparison.of(view.session, compute).close()
         view.tracing.close()
         frame.close()
         frame.deleteLater()
@@ -76,9 +84,11 @@ def wait_for_everything(view: View, qtbot: QtBot) -> None:
     """The picture, the traces, and what follows from them."""
 
     def there() -> bool:
-        tracing = view.tracing
-        measured = tracing.traces is not None and tracing.is_done
-        return measured and not (view.waiting or view.compute.busy or tracing._tell.isActive() or view._rest.isActive())
+        at_work = view.waiting or view.compute.busy or view._rest.isActive()
+        return not at_work and all(map(is_measured, view.session.findChildren(Tracing)))
+
+    def is_measured(tracing: Tracing) -> bool:
+        return tracing.traces is not None and tracing.is_done and not tracing._tell.isActive()
 
     qtbot.waitUntil(there, timeout=60_000)
 

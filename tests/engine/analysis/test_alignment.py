@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from engine.analysis.alignment import Alignment, Moments, Place, TimeMap, moments, place, time_map, why_not
+from engine.analysis.alignment import Alignment, Moments, Place, TimeMap, moments, place, time_map, why_not, why_not_of
 from engine.analysis.phases import Thresholds
 from engine.runfile import Run
 
@@ -82,6 +82,15 @@ def test_that_a_run_that_has_not_grokked_is_never_guessed_at(mine: int | None, t
     for alignment in (Alignment.FROM_GROKKING, Alignment.RELATIVE):
         assert why_not(alignment, mine, theirs) == said
         assert time_map(alignment, mine, theirs) is None
+
+
+def test_that_a_fork_from_after_grokking_has_no_t_gen_of_its_own() -> None:
+    parent, early, late = Moments(85, 205), Moments(100, 260, since=100), Moments(400, 400, since=400)
+    assert (parent.anchor, early.anchor, late.anchor) == (205, 260, None)
+    assert why_not_of(Alignment.FROM_GROKKING, parent, early) == ""
+    assert why_not_of(Alignment.FROM_GROKKING, parent, late) == "the reference begins after t_gen"
+    assert why_not_of(Alignment.RELATIVE, late, parent) == "this run begins after t_gen"
+    assert why_not_of(Alignment.EPOCH, late, late) == ""
 
 
 def test_that_nothing_is_divided_by_an_epoch_of_zero() -> None:

@@ -13,7 +13,8 @@ from engine import recording
 from engine.analysis.compare import by_frequency, compare, component_norms, distances, exact, exact_pair, loss_unit
 from engine.analysis.embedding import spectrum
 from engine.analysis.kinship import Difference, kinship
-from engine.analysis.measures import gini, key_frequencies, measures
+from engine.analysis.measures import key_frequencies, measures
+from engine.analysis.weight_measures import gini
 from engine.config import Config
 from engine.fourier import norm_by_component
 from engine.runfile import Run
