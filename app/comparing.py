@@ -74,7 +74,8 @@ class Comparing(QObject):
         if opening.run_found is None:
             self._window.say(opening.why, error=True)
         else:
-            self._take(opening.run_found)
+            live = self._window.family.live()  # what is being trained is read through its writer
+            self._take(live if live is not None and live == opening.run_found else opening.run_found)
 
     def _take(self, run: Run) -> None:
         session = self._window.session
