@@ -18,13 +18,15 @@ from numpy.typing import NDArray
 from engine.analysis.characters import NoBasis, characters
 from engine.analysis.embedding import MATRICES, by_residue
 from engine.analysis.kinship import Kinship, kinship
-from engine.analysis.measures import measures
+from engine.analysis.measures import pair_sets, per_pair
 from engine.analysis.neurons import THRESHOLD
 from engine.analysis.phases import Phases, Thresholds
 from engine.analysis.progress_curves import Pinned, trace_phases
+from engine.analysis.waves import layer_waves
 from engine.analysis.weight_measures import gini
 from engine.fourier import components, frequencies, norm_by_component
 from engine.models.transformer import shapes
+from engine.replay import activations
 from engine.runfile import Run
 from engine.traces import Traces
 
@@ -154,17 +156,29 @@ class Exact:
     n_keys: int | None
 
 
+@lru_cache(maxsize=64)
 def exact(run: Run, step: int) -> Exact:
-    """The numbers of one run; those of the other are asked for as those of any."""
-    m = measures(run, step)
+    """The numbers of one run."""
+    sets = pair_sets(run.config)
+    loss, right, margin = per_pair(np.asarray(activations(run, step).logits, np.float64), sets.labels)
+    there = bool(len(sets.test))
     return Exact(
-        train_loss=m.train.loss,
-        test_loss=None if m.test is None else m.test.loss,
-        train_accuracy=m.train.accuracy,
-        test_accuracy=None if m.test is None else m.test.accuracy,
-        margin=(float(m.margin[0]), float(m.margin[1])),
-        n_keys=None if m.neurons is None else len(m.neurons.key_frequencies(THRESHOLD)),
+        train_loss=float(loss[sets.train].mean()),
+        test_loss=float(loss[sets.test].mean()) if there else None,
+        train_accuracy=float(right[sets.train].mean()),
+        test_accuracy=float(right[sets.test].mean()) if there else None,
+        margin=(float(margin[sets.exist].min()), float(margin[sets.exist].mean())),
+        n_keys=_n_keys(run, step),
     )
+
+
+def _n_keys(run: Run, step: int) -> int | None:
+    try:
+        characters(run.config)
+    except NoBasis:
+        return None
+    found = layer_waves(run, step)
+    return len(np.unique(found.frequency[(found.fve >= THRESHOLD) & (found.frequency > 0)]))
 
 
 def exact_pair(run: Run, step: int, other: Run, step_there: int) -> tuple[Exact, Exact]:
