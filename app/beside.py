@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, Qt
+from PySide6.QtCore import QObject, QSize, Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QAbstractButton, QComboBox, QDockWidget, QSpinBox, QSplitter, QWidget
 
@@ -58,6 +58,11 @@ class Pair(QSplitter):
     @property
     def is_open(self) -> bool:
         return not self.second.isHidden()
+
+    def minimumSizeHint(self) -> QSize:
+        """Of one alone: two must not make the window wider than it is."""
+        both = [bar.minimumSizeHint() for bar in (self.first, self.second)]
+        return QSize(max(size.width() for size in both), max(size.height() for size in both))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
