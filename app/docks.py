@@ -143,11 +143,20 @@ def change_tab(window: QMainWindow, docks: Iterable[QDockWidget], focus: QWidget
 def _tabs(window: QMainWindow, dock: QDockWidget) -> list[QDockWidget]:
     """The docks behind each other where this one is, in the order of their tabs."""
     together = {title_of(one): one for one in (dock, *window.tabifiedDockWidgets(dock)) if not one.isHidden()}
-    for bar in window.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly):
+    for bar in reversed(_bars(window)):  # the newest, where Qt has left old ones
         texts = [bar.tabText(i).replace("&&", "&") for i in range(bar.count())]
         if len(texts) == len(together) and set(texts) == set(together):
             return [together[text] for text in texts]
     return list(together.values())
+
+
+def tab_bars(window: QMainWindow) -> list[QTabBar]:
+    """The bars of docks behind each other that are on screen."""
+    return [bar for bar in _bars(window) if not bar.isHidden()]
+
+
+def _bars(window: QMainWindow) -> list[QTabBar]:
+    return window.findChildren(QTabBar, options=Qt.FindChildOption.FindDirectChildrenOnly)
 
 
 def name_tab_bar(bar: QTabBar) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -352,9 +354,8 @@ class MainWindow(QMainWindow):
         self._keep_layout()
         self.layout_name = name
         self.settings.setValue("layout/name", name)
-        self._arranging = True
-        found = take_up(self, self.docks, self.settings, name)
-        self._arranging = False
+        with self._rearranging():
+            found = take_up(self, self.docks, self.settings, name)
         if not found:
             self.reset_layout()
         self.timeline.slider.setFocus()  # or Qt gives the keyboard to the next field of the view that was closed
@@ -363,9 +364,19 @@ class MainWindow(QMainWindow):
         """The layout on show as it was at first."""
         layout = named(self.layout_name) or LAYOUTS[0]
         forget(self.settings, layout.name)
-        self._arranging = True
-        arrange(self, self.docks, layout)
-        self._arranging = False
+        with self._rearranging():
+            arrange(self, self.docks, layout)
+
+    @contextmanager
+    def _rearranging(self) -> Iterator[None]:
+        """All docks are put in other places. Qt makes new bars for their tabs and leaves the old ones on screen."""
+        old, self._arranging = docks.tab_bars(self), True
+        try:
+            yield
+        finally:
+            self._arranging = False
+            for bar in old:
+                bar.hide()
 
     def _fit_panel(self) -> None:
         docks.keep_narrow(self, self.docks[PANEL], self.docks.values(), PANEL_WIDEST)

@@ -6,7 +6,8 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
-from app.layouts import LAYOUTS, PANEL, _known, _leaves
+from app import docks
+from app.layouts import LAYOUTS, PANEL, Part, Tabs, _known, _leaves
 from app.main_window import MainWindow
 from engine.runfile import Run
 
@@ -34,6 +35,21 @@ def test_that_keys_change_the_layout_and_it_is_kept_as_it_was_left(window: MainW
     assert window.docks["loss"].isHidden()
     qtbot.keyClick(window, Qt.Key.Key_0)
     assert not window.docks["loss"].isHidden()
+
+
+def tabs_of(part: Part) -> list[tuple[str, ...]]:
+    if isinstance(part, Tabs):
+        return [part.names]
+    return [] if isinstance(part, str) else [tabs for inner in part.parts for tabs in tabs_of(inner)]
+
+
+def test_that_the_tabs_of_one_layout_are_gone_in_the_next(window: MainWindow, qtbot: QtBot) -> None:
+    names = {docks.title_of(dock): name for name, dock in window.docks.items()}
+    for layout in (*LAYOUTS, *LAYOUTS):
+        window.use_layout(layout.name)
+        qtbot.wait(1)
+        bars = [tuple(names[bar.tabText(i)] for i in range(bar.count())) for bar in docks.tab_bars(window)]
+        assert sorted(bar for bar in bars if len(bar) > 1) == sorted(tabs_of(layout.views))
 
 
 def test_that_no_view_pushes_the_others_out_of_a_small_window(window: MainWindow, run: Run, settle: Settle) -> None:
