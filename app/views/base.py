@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _LATE_MS = 150  # a view that waits longer for its answer is marked
 _REST_MS = 120  # of the selection, before exact numbers are asked for
 _CORNER = 8  # pixels, of a title bar
-_CLAIM = QSize(350, 260)  # pixels that a view may ask for at least
+_CLAIM = QSize(460, 260)  # pixels that a view may ask for at least
 _REMEMBERED = 64  # questions whose late answers may still be painted
 TAKE_OUT = (
     ("Copy image", "copy"), ("Export figure …", "export"), ("Export data (CSV) …", "data"), ("Movie …", "movie"),

@@ -154,7 +154,7 @@ class SolutionsView(TracedView):
         for plot, legend in self._legends.items():
             self._plots.addWidget(_Labelled(legend, plot.widget), 1)
         content = _Watched(self._arrange)
-        content.setMinimumSize(420, 230)  # less than its parts want: they make room for each other
+        content.setMinimumSize(446, 230)  # less than its parts want: they make room for each other
         column = QVBoxLayout(content)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(SPACE)
