@@ -144,7 +144,7 @@ def calls_of(work: Callable[[], None]) -> list[str]:
 
 @pytest.fixture
 def points(request: pytest.FixtureRequest) -> Callable[[list[str], int], list[int]]:
-    """Which calls to tamper with: all with --torture, else every so many and every flush, sync or rename and the next."""
+    """Which calls to tamper with: all with --torture, else every so many and each flush, sync, rename and the next."""
 
     def chosen(calls: list[str], stride: int) -> list[int]:
         stride = 1 if request.config.getoption("--torture") else stride
