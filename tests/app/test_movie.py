@@ -25,6 +25,7 @@ from app.movie_file import encode
 from app.session import Selection, Session
 from app.theme import SPACE
 from app.views.base import View
+from app.views.loss import LossView
 from app.views.spectrum import SpectrumView
 from engine.config import ConfigError
 from engine.runfile import Run, RunError
@@ -78,6 +79,10 @@ def shown(qtbot: QtBot, window: MainWindow, run: Run, settle: Settle) -> MainWin
     window.session.select(neurons=((0, 3),))
     qtbot.waitUntil(lambda: window.tracing.is_done, timeout=20_000)
     settle(window)
+    loss = next(view for view in window.views if view.name == "loss")
+    assert isinstance(loss, LossView)
+    assert loss.answer.progress.excluded_all is not None
+    assert len(loss.answer.progress.excluded_all.epochs) == run.n_checkpoints
     return window
 
 
