@@ -197,12 +197,20 @@ def _while_training(window: MainWindow, path: Path, seconds: float) -> tuple[lis
     window.use_layout(LAYOUTS[0])
     window.panel.train(lambda say, told: recording.start(config, path), config, 0)
     end = time.perf_counter() + _LONGEST
-    while window.session.selection.n_checkpoints < _FIRST_VISITS and time.perf_counter() < end:
+    while not _has_grown(window, path) and time.perf_counter() < end:
         wait(seconds)
+    if not _has_grown(window, path):
+        raise RuntimeError(f"There are not {_FIRST_VISITS} checkpoints after {_LONGEST:g} s of training.")
     window.session.select(following=False, neurons=((0, 3),))
     new, again = _visits(window)
     window.panel.stop_and_wait()
     return new, again
+
+
+def _has_grown(window: MainWindow, path: Path) -> bool:
+    """Whether the run in training is on show, with enough checkpoints to visit."""
+    run = window.session.selection.run
+    return run is not None and run.path == path and window.session.selection.n_checkpoints >= _FIRST_VISITS
 
 
 def _settle(window: MainWindow) -> None:
