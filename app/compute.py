@@ -71,13 +71,11 @@ class Compute(QObject):
 
         last : after the others of the same moment
         """
-        waiting = self._wanted if urgent else self._patient
-        if query in self._cache:
-            self._cache.move_to_end(query)
-            with self._news:
-                waiting.pop(asker, None)
-            self.answered.emit(query, self._cache[query][0])
+        known = self.recall(asker, query, urgent)
+        if known is not None:
+            self.answered.emit(query, known)
             return
+        waiting = self._wanted if urgent else self._patient
         with self._news:
             if query in self._answering.values():
                 waiting.pop(asker, None)
@@ -86,6 +84,15 @@ class Compute(QObject):
             waiting[asker] = query
             (self._last.add if last else self._last.discard)(asker)
             self._news.notify()
+
+    def recall(self, asker: Hashable, query: Query, urgent: bool = True) -> Answer | None:
+        """What is known already; nobody else is told, and what the asker asked before is wanted no more."""
+        if query not in self._cache:
+            return None
+        self._cache.move_to_end(query)
+        with self._news:
+            (self._wanted if urgent else self._patient).pop(asker, None)
+        return self._cache[query][0]
 
     def look_ahead(self, queries: Iterable[Query]) -> None:
         """What to compute when nothing is asked; replaces what was wished before."""

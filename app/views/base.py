@@ -228,13 +228,21 @@ class View(QFrame):
             self._painted = self._serial  # nothing that was asked before may be painted over it
             self._show(self._shown[1], selection)
         elif query != self._query:
-            self._note(query, selection)  # before asking: a cached answer arrives inside the call
-            if self._shown is None and self.failure is None:
-                self._message.setText("…")
-            if not self._late.isActive():
-                self._late.start()
-            self.compute.ask(self, query, last=self.session.is_beside)
+            self._note(query, selection)
+            self._ask(query)
         self._want_exact(selection)
+
+    def _ask(self, query: Query) -> None:
+        """Draw what is known already; nobody else need hear of it, as dozens would with every move of a finger."""
+        known = self.compute.recall(self, query)
+        if known is not None:
+            self._receive(query, known)
+            return
+        if self._shown is None and self.failure is None:
+            self._message.setText("…")
+        if not self._late.isActive():
+            self._late.start()
+        self.compute.ask(self, query, last=self.session.is_beside)
 
     def _note(self, query: Query, selection: Selection) -> None:
         """From now on the view is to show this."""
