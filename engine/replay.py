@@ -17,7 +17,7 @@ from engine.later import torch
 from engine.models.transformer import forward, shapes
 from engine.runfile import Arrays, Run
 
-CACHE_BYTES = 192 * 2**20  # of whole passes, and as many of `Hidden`; the newest is kept whatever its size
+CACHE_BYTES = 128 * 2**20  # of whole passes, and as many of `Hidden`; the newest is kept whatever its size
 _ROWS = 8192
 _DRAWING_LANES = os.cpu_count() or 1  # a finger waits for it: the window has nothing else to do
 
