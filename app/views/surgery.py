@@ -47,7 +47,7 @@ ALL, DESK, BARS, TIME = "all", "desk", "bars", "over training"
 LOGITS, NEURONS = "at logits", "at neurons"
 _BARS_FIT, _TIME_FITS = 430, 640  # pixels of height from which there is room for them, too
 _UNLIMITED = (1 << 24) - 1  # a widget's own largest side
-_BESIDE, _COLUMNS = 640, 360  # pixels of width: the numbers beside the desk; whole model's numbers, too
+_BESIDE, _COLUMNS = 860, 360  # pixels of width: the numbers beside the desk; whole model's numbers, too
 
 
 class SurgeryView(TracedView):
@@ -457,7 +457,7 @@ class SurgeryView(TracedView):
         table = self._table.sizeHint()
         own = self.width() - 2 * (SPACE + 4) - 12 - (table.width() + 2 * SPACE if beside else 0)
         desk = self._desk.wanted_height(own)
-        return min(max(desk, table.height()) if beside else desk + table.height() + 2 * SPACE, round(0.5 * high))
+        return min(max(desk, table.height()) if beside else desk + table.height() + 2 * SPACE, round(0.46 * high))
 
     def _rescale(self) -> None:
         if self._content is not None:
