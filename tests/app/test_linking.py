@@ -204,7 +204,7 @@ def test_that_time_clicked_in_any_curve_is_the_epoch_of_all(shown: MainWindow, s
     plots = {
         "loss": [the(shown, "loss")._plots.loss, the(shown, "loss")._plots.accuracy],
         "weights": [the(shown, "weights")._squares, the(shown, "weights")._shares],
-        "solutions": [the(shown, "solutions")._power, the(shown, "solutions")._loss],
+        "solutions": [the(shown, "solutions")._plots.power, the(shown, "solutions")._plots.loss],
     }
     for mine in plots.values():
         shown.session.scrub(0)

@@ -17,7 +17,10 @@ from app.session import Session
 from app.views.answers import percent
 from app.views.legend import value_text
 from app.views.over_time import DASHED, SOLID
-from app.views.solutions import CORNERS, SETS, Fader, Landscape, SolutionsView
+from app.views.solutions import SolutionsView
+from app.views.solutions_fader import Fader
+from app.views.solutions_landscape import Landscape
+from app.views.solutions_words import CORNERS, SETS
 from engine import recording
 from engine.analysis.ablation import Ablation
 from engine.analysis.logits import power_split
@@ -72,7 +75,7 @@ def settle(view: SolutionsView, qtbot: QtBot) -> None:
 
 
 def said(view: SolutionsView) -> dict[str, tuple[str, str]]:
-    return {name: (view._cells[name, "loss"].text(), view._cells[name, "right"].text()) for name in SETS}
+    return {name: (view._desk.cells[name, "loss"].text(), view._desk.cells[name, "right"].text()) for name in SETS}
 
 
 def expected(run: Run, step: int, ablation: Ablation) -> dict[str, tuple[str, str]]:
@@ -90,7 +93,7 @@ def trained(path: Path, **changes: object) -> Run:
 
 def test_that_the_curves_are_the_engines(show: Show, run: Run) -> None:
     view = show(run)
-    powers, losses = view._power.curves, view._loss.curves
+    powers, losses = view._plots.power.curves, view._plots.loss.curves
     for step in (0, 6, run.n_checkpoints - 1):
         split, found = power_split(run, step, KEYS), measures(run, step)
         assert found.table is not None
@@ -107,9 +110,9 @@ def test_that_the_curves_are_the_engines(show: Show, run: Run) -> None:
             assert values[step] == pytest.approx(value, rel=1e-9)
     view.session.scrub(6)
     for name, (_, values) in (powers | losses).items():
-        legend = view._legends[view._plot_of(name)].text()
+        legend = view._plots.legends[view._plots.plot_of(name)].text()
         assert f">{value_text(float(values[6]))}</font></b>" in legend
-    assert view._power.cursor.value() == view._loss.cursor.value() == run.epochs[6]
+    assert view._plots.power.cursor.value() == view._plots.loss.cursor.value() == run.epochs[6]
 
 
 def test_that_the_corners_have_the_engines_losses(show: Show, qtbot: QtBot, run: Run) -> None:
@@ -125,10 +128,10 @@ def test_that_the_corners_have_the_engines_losses(show: Show, qtbot: QtBot, run:
         for name, (train, test) in {
             "model": (found.train, found.test), "restricted": (kept.train, kept.test), "excluded": (without.keys, None),
         }.items():  # fmt: skip
-            view._corners[name].click()
+            view._desk.corners[name].click()
             settle(view, qtbot)
             assert view.session.selection.ablation == CORNERS[name][0]
-            assert [n for n, button in view._corners.items() if button.isChecked()] == [name]
+            assert [n for n, button in view._desk.corners.items() if button.isChecked()] == [name]
             assert said(view)["train"] == (value_text(train.loss), f"{percent_of(train.accuracy)}")
             if test is not None:
                 assert said(view)["test"] == (value_text(test.loss), f"{percent_of(test.accuracy)}")
@@ -142,7 +145,7 @@ def percent_of(accuracy: float) -> str:
 
 def test_that_a_fader_is_a_factor_by_every_hand(show: Show, qtbot: QtBot, run: Run) -> None:
     view = show(run)
-    fader, field = view._faders["generalising"], view._fields["generalising"]
+    fader, field = view._desk.faders["generalising"], view._desk.fields["generalising"]
     last = run.n_checkpoints - 1
 
     def at(g: float, m: float = 1.0) -> None:
@@ -177,7 +180,7 @@ def test_that_a_fader_is_a_factor_by_every_hand(show: Show, qtbot: QtBot, run: R
         QTest.keyClick(field, Qt.Key.Key_Return)
         assert field.text() == "0.3337"
         assert view.session.selection.ablation == Ablation(0.3337, 1.0)
-    view._faders["memorising"].moved.emit(0.5)
+    view._desk.faders["memorising"].moved.emit(0.5)
     settle(view, qtbot)
     assert said(view) == expected(run, last, Ablation(0.3337, 0.5))
 
@@ -185,13 +188,13 @@ def test_that_a_fader_is_a_factor_by_every_hand(show: Show, qtbot: QtBot, run: R
 def test_that_faders_show_what_others_selected(show: Show, qtbot: QtBot, run: Run) -> None:
     view = show(run)
     view.session.select(ablation=Ablation(0.2, 1.4))
-    assert [fader.value() for fader in view._faders.values()] == [20, 140]
-    assert [field.text() for field in view._fields.values()] == ["0.20", "1.40"]
-    assert not any(button.isChecked() for button in view._corners.values())
+    assert [fader.value() for fader in view._desk.faders.values()] == [20, 140]
+    assert [field.text() for field in view._desk.fields.values()] == ["0.20", "1.40"]
+    assert not any(button.isChecked() for button in view._desk.corners.values())
     settle(view, qtbot)
     assert said(view) == expected(run, run.n_checkpoints - 1, Ablation(0.2, 1.4))
     view.session.undo()
-    assert [fader.value() for fader in view._faders.values()] == [100, 100]
+    assert [fader.value() for fader in view._desk.faders.values()] == [100, 100]
 
 
 def test_that_a_drag_goes_at_the_pace_of_its_numbers(show: Show, qtbot: QtBot, run: Run) -> None:
@@ -199,9 +202,9 @@ def test_that_a_drag_goes_at_the_pace_of_its_numbers(show: Show, qtbot: QtBot, r
     told: list[Ablation] = []
     view.session.changed.connect(lambda s: told.append(s.ablation))
     for g in range(90, 40, -1):
-        view._faders["generalising"].moved.emit(g / 100)
+        view._desk.faders["generalising"].moved.emit(g / 100)
     assert len(told) == 1  # the first goes out at once, the others while it is awaited
-    assert view._fields["generalising"].text() == "0.41"  # but the hand sees where it is
+    assert view._desk.fields["generalising"].text() == "0.41"  # but the hand sees where it is
     settle(view, qtbot)
     assert told[-1] == Ablation(0.41, 1.0)
     assert len(told) < 6
@@ -227,29 +230,29 @@ def test_that_the_crossing_is_marked_between_its_checkpoints(show: Show, run: Ru
     view = show(run)
     answer = replace(view.answer, crossing=(40, 60), ahead=True)
     view.draw(answer, view.session.selection)
-    for mark in view._mark:
+    for mark in view._plots.marks:
         assert mark.isVisible()
         assert mark.getRegion() == (40, 60)
     assert "cross between 40 and 60" in view.header.subtitle.text()
     view._log_x.setChecked(True)
     view.draw(answer, view.session.selection)
-    view._place_mark()
-    assert view._mark[0].getRegion() == pytest.approx((np.log10(40), np.log10(60)))
+    view._plots.place_mark()
+    assert view._plots.marks[0].getRegion() == pytest.approx((np.log10(40), np.log10(60)))
     view.draw(replace(answer, crossing=None, ahead=False), view.session.selection)
-    assert not any(mark.isVisible() for mark in view._mark)
+    assert not any(mark.isVisible() for mark in view._plots.marks)
     assert "have not crossed" in view.header.subtitle.text()
 
 
 def test_that_candidates_are_dashed_and_named(show: Show, run: Run) -> None:
     view = show(run)
-    assert view._curves["of_keys"].opts["pen"].style() == SOLID
+    assert view._plots.curves["of_keys"].opts["pen"].style() == SOLID
     assert "keys 2 4 by hand" in view.header.subtitle.text()
     pinned = replace(view.answer.pinned, final=False, by_hand=False)
     view.draw(replace(view.answer, pinned=pinned, excluded_train=None, measured=3, of=9), view.session.selection)
-    assert view._curves["of_keys"].opts["pen"].style() == DASHED
+    assert view._plots.curves["of_keys"].opts["pen"].style() == DASHED
     assert "candidates 2 4 of epoch 200" in view.header.subtitle.text()
     assert "3 of 9 checkpoints so far" in view.header.subtitle.text()
-    assert "once the run is finished" in view._legends[view._loss].text()
+    assert "once the run is finished" in view._plots.legends[view._plots.loss].text()
 
 
 def test_that_without_two_solutions_there_is_a_sentence(show: Show, qtbot: QtBot, run: Run, tmp_path: Path) -> None:
@@ -283,8 +286,8 @@ def test_that_every_task_with_a_basis_has_two_solutions(
             settle(view, qtbot)
             assert said(view) == expected(run, step, ablation)
             units = str(changes.get("operation")) in ("multiply", "divide") and not ablation.is_whole
-            assert view._heads["every"].text() == ("units" if units else "all")
-    assert set(view._power.curves) == {"of_keys", "of_rest"}
+            assert view._desk.heads["every"].text() == ("units" if units else "all")
+    assert set(view._plots.power.curves) == {"of_keys", "of_rest"}
     assert view.describe(view.answer, view.session.selection)
 
 
@@ -294,12 +297,12 @@ def test_that_without_test_pairs_their_numbers_are_none(show: Show, qtbot: QtBot
     settle(view, qtbot)
     assert said(view)["test"] == ("—", "—")
     assert said(view)["train"] == said(view)["every"]
-    assert "restricted_test" not in view._loss.curves
+    assert "restricted_test" not in view._plots.loss.curves
 
 
 def test_that_the_map_is_the_test_loss_and_a_drag_in_it_moves_both_faders(show: Show, qtbot: QtBot, run: Run) -> None:
     view = show(run)
-    chart = view._landscape
+    chart = view._desk.landscape
     assert chart.isVisible()
     qtbot.waitUntil(lambda: chart.missing is None, timeout=20_000)
     for row in (0, 8, 12):
@@ -345,18 +348,21 @@ def test_that_nothing_is_clipped_or_covered(show: Show, qapp: QApplication, run:
             view.resize(*size)
             QApplication.processEvents()
             check_places(view)
-            left = [widget.mapTo(view.content, QPoint(0, 0)).x() for widget in (view._power.widget, view._loss.widget)]
+            left = [
+                widget.mapTo(view.content, QPoint(0, 0)).x()
+                for widget in (view._plots.power.widget, view._plots.loss.widget)
+            ]
             assert (left[0] == left[1]) == (size[1] > 500)
 
 
 def check_places(view: SolutionsView) -> None:
-    content = view.content
+    content, desk = view.content, view._desk
     shown: list[QWidget] = [
-        *view._faders.values(), *view._fields.values(), *view._corners.values(), *view._cells.values(),
-        view._power.widget, view._loss.widget,
+        *desk.faders.values(), *desk.fields.values(), *desk.corners.values(), *desk.cells.values(),
+        view._plots.power.widget, view._plots.loss.widget,
     ]  # fmt: skip
-    if view._landscape.isVisible():
-        shown.append(view._landscape)
+    if view._desk.landscape.isVisible():
+        shown.append(view._desk.landscape)
     places = []
     for widget in shown:
         place = widget.rect().translated(widget.mapTo(content, QPoint(0, 0)))
@@ -368,10 +374,10 @@ def check_places(view: SolutionsView) -> None:
 
 def test_that_the_parts_have_names_and_are_reached_by_keys(show: Show, run: Run) -> None:
     view = show(run)
-    reachable = [*view._faders.values(), *view._fields.values(), *view._corners.values()]
+    reachable = [*view._desk.faders.values(), *view._desk.fields.values(), *view._desk.corners.values()]
     for widget in reachable:
         assert widget.accessibleName()
         assert widget.focusPolicy() & Qt.FocusPolicy.TabFocus
-    assert isinstance(view._faders["memorising"], Fader)
-    assert isinstance(view._landscape, Landscape)
-    assert view._landscape.accessibleName()
+    assert isinstance(view._desk.faders["memorising"], Fader)
+    assert isinstance(view._desk.landscape, Landscape)
+    assert view._desk.landscape.accessibleName()
