@@ -26,10 +26,11 @@ from app.export import Table, matrix_table
 from app.numbers import epoch_text
 from app.session import Selection, Session
 from app.theme import SPACE
-from app.views.answers import class_colours, kinds
+from app.views.answer_colours import class_colours
 from app.views.base import Help, View, label, toggle
 from app.views.legend import value_text
 from app.views.maps import HeatMap
+from app.views.pair_classes import kinds
 from app.views.sentence import Sentence
 from app.views.still import QuietLabel
 from app.views.swap_chart import INTO_X, INTO_Y, Ends, SwapChart, colour_of

@@ -12,8 +12,9 @@ from app.compute import Answer, Compute, Query
 from app.export import Table
 from app.session import Selection, Session
 from app.theme import SPACE
-from app.views.answers import STALE_MS, asked, has_basis
+from app.views.ablated import STALE_MS, asked
 from app.views.base import TracedView, toggle
+from app.views.pair_classes import has_basis
 from app.views.plots import epoch_text
 from app.views.solutions_desk import SolutionsDesk
 from app.views.solutions_fader import TOP

@@ -5,8 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QLineEdit, QToolButton, QWidget
 
+from app.numbers import percent
 from app.theme import SPACE
-from app.views.answers import percent
 from app.views.base import label, toggle
 from app.views.legend import value_text
 from app.views.solutions_fader import Fader

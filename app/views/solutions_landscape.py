@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QP
 from PySide6.QtWidgets import QWidget
 
 from app import theme
-from app.views.answers import LOSSES
+from app.views.answer_colours import LOSSES
 from app.views.maps import HOT
 from app.views.solutions_fader import TOP
 from engine.analysis.ablation import Ablation

@@ -8,8 +8,8 @@ import numpy as np
 
 from app.ablation_words import cut_texts
 from app.export import Table
+from app.numbers import percent
 from app.session import Selection
-from app.views.answers import percent
 from app.views.base import Help
 from app.views.legend import value_text
 from app.views.over_time import DOTTED, SOLID

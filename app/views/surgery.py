@@ -22,13 +22,14 @@ from app import theme
 from app.ablation_words import ablation_sentence, ablation_text, ablation_texts
 from app.compute import Answer, Compute, Query
 from app.export import Table
-from app.numbers import epoch_text
+from app.numbers import epoch_text, percent
 from app.session import Selection, Session
 from app.set_tracing import SetTracing
 from app.theme import SPACE
-from app.views.answers import STALE_MS, asked, has_basis, percent
+from app.views.ablated import STALE_MS, asked
 from app.views.base import TracedView, toggle
 from app.views.legend import value_text
+from app.views.pair_classes import has_basis
 from app.views.sentence import Sentence, keys_text
 from app.views.surgery_bars import BarsPlot, losses_at
 from app.views.surgery_desk import Desk

@@ -5,8 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
+from app.numbers import percent
 from app.theme import SPACE
-from app.views.answers import percent
 from app.views.base import label
 from app.views.legend import SMALL, value_text
 from app.views.still import QuietLabel

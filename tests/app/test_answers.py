@@ -11,13 +11,16 @@ from pytestqt.qtbot import QtBot
 
 from app import theme
 from app.compute import Compute
+from app.numbers import percent
 from app.session import Session
-from app.views import answers as module
-from app.views.answers import CONFIDENCE, GRADUATION, KINDS, LOSS, MARGIN, PROBABILITY, RIGHT, TIPS, AnswersView
+from app.views.answer_colours import class_colours
+from app.views.answers import AnswersView
+from app.views.answers_words import CONFIDENCE, GRADUATION, LOSS, MARGIN, PROBABILITY, RIGHT, TIPS, graduated
 from app.views.legend import value_text
+from app.views.pair_classes import KINDS, LONG, kinds
 from engine import recording
 from engine.analysis.ablation import Ablation
-from engine.analysis.pairs import pair_answers, pair_masks
+from engine.analysis.pairs import Score, pair_answers, pair_masks
 from engine.analysis.solutions import Graduation, ablated_logits, answer_map, class_scores, cycle_mask
 from engine.analysis.wall import unwrapping
 from engine.runfile import Run
@@ -94,7 +97,7 @@ def test_that_every_pair_is_painted_as_it_is_answered(show: Show, qtbot: QtBot, 
         assert (block[right & masks.train] == 0).all()
         assert (block[right & masks.mirror_seen] == 1).all()
         assert (block[right & masks.test & ~masks.mirror_seen] == 2).all()
-    colours = module.class_colours()
+    colours = class_colours()
     assert len({*colours[:3], colours[4]}) == 4
     assert not view._map.bar.isVisible()
 
@@ -113,7 +116,7 @@ def test_that_the_legend_counts_what_the_engine_counts(show: Show, qtbot: QtBot,
         assert said(view) == before
         for name, (first, second) in before.items():
             score = getattr(scores, name)
-            assert first == f"{module.percent(score)} of {score.count}"
+            assert first == f"{percent(score)} of {score.count}"
             assert second == f"loss {value_text(score.loss)} nats"
     assert list(said(view)) == list(KINDS)
 
@@ -180,7 +183,7 @@ def test_that_the_pointer_reads_the_engines_numbers(show: Show, qtbot: QtBot, ru
         text = view.header.subtitle.text()
         answer, label = truth.answer[a, b], (a + b) % 11
         verdict = "right" if truth.right[a, b] else f"wrong, {label} is right"
-        kind = module.LONG[KINDS[module.kinds(run.config)[a, b]]]
+        kind = LONG[KINDS[kinds(run.config)[a, b]]]
         assert text.startswith(f"a = {a}, b = {b} → {answer} ({verdict}, {kind})")
         assert f"p(right) = {truth.probability[a, b]:.3g}" in text
         assert f"loss {value_text(float(truth.loss[a, b]))} nats" in text
@@ -235,7 +238,7 @@ def test_that_an_ablated_model_is_shown_and_named(show: Show, qtbot: QtBot, run:
     assert "2 4" in view.header.subtitle.text()
     scores = answer_map(run, step, KEYS, Ablation(0.4, 0.1), exact=True).scores
     assert scores is not None
-    assert said(view)["test"][0] == f"{module.percent(scores.test)} of {pair_masks(run.config).test.sum()}"
+    assert said(view)["test"][0] == f"{percent(scores.test)} of {pair_masks(run.config).test.sum()}"
     view.session.select(ablation=Ablation())
     settle(view, qtbot)
     assert view.header.subtitle.text() == "whole model"
@@ -368,9 +371,9 @@ def test_that_nothing_is_clipped_in_either_theme_and_size(
 
 def test_that_graduation_says_when_it_is_provisional() -> None:
     epoch = np.array([[0, -1], [30, 20]])
-    assert module._graduated(Graduation(epoch, 30, 4, 4, False)) == "up to epoch 30, by all checkpoints"
-    assert "provisional: the run goes on" in module._graduated(Graduation(epoch, 30, 4, 4, True))
-    assert "provisional: by 3 of 4 checkpoints" in module._graduated(Graduation(epoch, 30, 3, 4, True))
+    assert graduated(Graduation(epoch, 30, 4, 4, False)) == "up to epoch 30, by all checkpoints"
+    assert "provisional: the run goes on" in graduated(Graduation(epoch, 30, 4, 4, True))
+    assert "provisional: by 3 of 4 checkpoints" in graduated(Graduation(epoch, 30, 3, 4, True))
 
 
 @pytest.mark.parametrize(
@@ -385,4 +388,4 @@ def test_that_graduation_says_when_it_is_provisional() -> None:
     ],
 )
 def test_that_a_share_is_never_rounded_to_all_or_nothing(right: int, count: int, text: str) -> None:
-    assert module.percent(module.Score(count, 1.0, right / count)) == text
+    assert percent(Score(count, 1.0, right / count)) == text

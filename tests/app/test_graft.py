@@ -11,8 +11,9 @@ from PySide6.QtWidgets import QApplication, QPushButton, QSlider
 from pytestqt.qtbot import QtBot
 
 from app import theme
-from app.views.answers import class_colours, kinds
+from app.views.answer_colours import class_colours
 from app.views.graft import ALL, MAP, PARTS, TABLE, GraftView, cell_text, chart_rows, sentence
+from app.views.pair_classes import kinds
 from app.views.swap_chart import INTO_X, INTO_Y, Ends, SwapChart, colour_of
 from engine.analysis.graft import NORMS, Grafting, grafted, grafting, groups, memorised
 from engine.models.transformer import shapes

@@ -13,8 +13,8 @@ from pytestqt.qtbot import QtBot
 
 from app import theme
 from app.compute import Compute
+from app.numbers import percent
 from app.session import Session
-from app.views.answers import percent
 from app.views.legend import value_text
 from app.views.over_time import DASHED, SOLID
 from app.views.solutions import SolutionsView

@@ -11,8 +11,8 @@ from pytestqt.qtbot import QtBot
 
 from app import theme
 from app.compute import Compute
+from app.numbers import percent
 from app.session import Session
-from app.views.answers import percent
 from app.views.legend import value_text
 from app.views.surgery import ALL, BARS, DESK, LOGITS, NEURONS, TIME, SurgeryView
 from app.views.surgery_rows import ROWS, mode_of, with_mode
