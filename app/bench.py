@@ -39,7 +39,7 @@ def lateness(idle_seconds: float = 3.0, training_seconds: float = _SECONDS) -> d
         window = MainWindow(settings)
         window.resize(1600, 1000)
         window.show()
-        window.open_demonstration()
+        window.showing.open_demonstration()
         wait(1.5)
         found = {"idle": _ticks(idle_seconds)}
         for name, config in (

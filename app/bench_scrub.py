@@ -17,7 +17,8 @@ from PySide6.QtWidgets import QApplication
 
 from app.bench import wait
 from app.bench_start import start_ms
-from app.main_window import DEMONSTRATION, MainWindow
+from app.main_window import MainWindow
+from app.showing import DEMONSTRATION
 from engine import recording
 from engine.config import preset
 

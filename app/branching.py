@@ -105,7 +105,7 @@ class Branching:
         if known is not None:
             try:
                 known.refresh()
-                window.stay(known)
+                window.showing.stay(known)
             except RunError:
                 del self._open[header.id]
             else:
@@ -126,7 +126,7 @@ class Branching:
         """A run has more checkpoints: show them, if it is on show, and where one comes back to it."""
         if run.id in self._open:
             self._open[run.id] = run
-        self._window.take_denser(run)
+        self._window.showing.take_denser(run)
 
     def keep(self, run: Run) -> None:
         """Leave a run open that one may come back to."""

@@ -152,7 +152,7 @@ def _show(arguments: list[str]) -> int:
     if arguments:  # before the window is shown: the file is looked through meanwhile
         window.open(arguments[0])
     else:
-        window.open_demonstration()
+        window.showing.open_demonstration()
     window.show()
     QTimer.singleShot(2500, window.hints.start)
     return until_closed(window)

@@ -33,8 +33,8 @@ def entries(w: MainWindow) -> list[Entry]:
     line, session, panel = w.timeline, w.session, w.panel
     return [
         Entry("&File", "&Open run …", "Ctrl+O", w.ask_for_file),
-        Entry("&File", "Open the &demonstration", "", w.open_demonstration),
-        Entry("&File", "&Previous run", "Ctrl+P", w.show_previous, "back"),
+        Entry("&File", "Open the &demonstration", "", w.showing.open_demonstration),
+        Entry("&File", "&Previous run", "Ctrl+P", w.showing.show_previous, "back"),
         Entry("&File"),
         Entry("&File", "Save a &picture of the window …", "Ctrl+Shift+S", w.save_picture),
         Entry("&File", "&Movie of the window …", "Ctrl+Shift+M", lambda: w.movie(None)),

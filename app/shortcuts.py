@@ -26,6 +26,18 @@ class Gesture:
     group: str = "Mouse"
 
 
+GESTURES = (
+    Gesture("Go to a checkpoint", "Click + a curve or the slider"),
+    Gesture("Select a frequency, a neuron, a pair", "Click + a bar, a tile, a cell"),
+    Gesture("Select more neurons", "Ctrl + Click"),
+    Gesture("Zoom a curve's epochs", "Wheel"),
+    Gesture("See all of a curve again", "Double click"),
+    Gesture("Copy or export a view", "Right click"),
+    Gesture("Move a view, or tab it onto another", "Drag + its title"),
+    Gesture("Put a run beside the one on show", "Ctrl + drop its file"),
+)
+
+
 @dataclass(frozen=True)
 class _Line:
     text: str

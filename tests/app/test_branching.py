@@ -299,7 +299,7 @@ def test_that_a_run_without_optimiser_states_offers_what_is_possible(
 
 def test_that_the_bundled_run_can_be_forked_fresh_only(window: MainWindow, qtbot: QtBot) -> None:
     with qtbot.waitSignal(window.opened, timeout=30_000):
-        window.open_demonstration()
+        window.showing.open_demonstration()
     dialog = fork_dialog(window)
     assert dialog.mode == "fresh"
     assert any(found.text().startswith("A bundled run holds") for found in dialog.findChildren(QLabel))
@@ -459,7 +459,7 @@ def test_that_the_run_before_is_the_dense_one_when_one_comes_back(
     shown.show_run(run)
     qtbot.waitUntil(lambda: not shown.densifying.active, timeout=30_000)
     assert shown.session.selection.run is run
-    shown.show_previous()
+    shown.showing.show_previous()
     assert shown.session.selection.n_checkpoints > parent.n_checkpoints
 
 

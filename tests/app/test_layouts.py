@@ -27,7 +27,7 @@ def test_that_a_layout_shows_its_docks_and_no_others(window: MainWindow, layout:
 def test_that_keys_change_the_layout_and_it_is_kept_as_it_was_left(window: MainWindow, qtbot: QtBot) -> None:
     window.activateWindow()
     qtbot.keyClick(window, Qt.Key.Key_2)
-    assert window.layout_name == "Reverse-engineer"
+    assert window.arrangement.layout_name == "Reverse-engineer"
     window.docks["loss"].close()
     qtbot.keyClick(window, Qt.Key.Key_1)
     assert not window.docks["loss"].isHidden()

@@ -88,7 +88,7 @@ def test_that_the_way_back_to_the_previous_run_finds_a_neuron_too(
     other.id = "other"
     window.show_run(run)
     window.show_run(other)
-    window.show_previous()
+    window.showing.show_previous()
     qtbot.waitUntil(lambda: window.session.selection.neurons == ((0, clearest),), timeout=20_000)
     assert window.session.selection.run is run
     other.close()

@@ -249,7 +249,7 @@ def test_that_a_finished_training_is_on_show_and_the_previous_run_one_click_away
     numbers = child(shown, QLabel, "training.numbers")
     assert isinstance(numbers, QLabel)
     assert f"{100 * accuracies[-1]:.1f} % right" in numbers.text()  # the last checkpoint's, however fast it came
-    shown.show_previous()
+    shown.showing.show_previous()
     assert shown.session.selection.run == run
     settle(shown)
 
