@@ -23,7 +23,8 @@ from app.bookmark_list import Card, MarkList, Marks
 from app.bookmarks import Bookmark, BookmarkError, Bookmarks, apply, markdown
 from app.session import Selection, Session
 from app.theme import SPACE
-from app.views.base import Header, label
+from app.views.controls import label
+from app.views.header import Header
 from app.views.plots import epoch_text
 
 _SIDE = 12  # pixels

@@ -10,7 +10,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QComboBox, QFormLayout, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from app.theme import SPACE
-from app.views.base import label
+from app.views.controls import label
 from engine.config import Config, ConfigError, parse_setting, preset
 
 _SYMBOLS = {"add": "a + b", "subtract": "a − b", "multiply": "a · b", "divide": "a / b", "x2xyy2": "a² + ab + b²"}

@@ -11,7 +11,7 @@ from app.compute import Answer, Query
 from app.config_form import duration, size
 from app.form_dialog import FormDialog, choice, line, number_box
 from app.numbers import epoch_text
-from app.views.base import label
+from app.views.controls import label
 from engine.config import ConfigError
 from engine.densify import Plan, plan, why_not
 from engine.estimate import estimate_replay

@@ -8,7 +8,7 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabBar, QWidget
 
 from app.commands import Command
-from app.views.base import Header
+from app.views.header import Header
 
 _GROUP = "View"
 _UNLIMITED = (1 << 24) - 1  # pixels: Qt's QWIDGETSIZE_MAX

@@ -24,7 +24,8 @@ from app.form_dialog import ROW, WIDTH, FormDialog, choice, line, number_box, se
 from app.movie_file import FORMATS as MOVIES
 from app.numbers import epoch_text
 from app.theme import SPACE
-from app.views.base import View, label
+from app.views.base import View
+from app.views.controls import label
 
 if TYPE_CHECKING:
     from app.main_window import MainWindow

@@ -15,7 +15,7 @@ from app.config_form import ConfigForm, duration, size
 from app.form_dialog import FormDialog
 from app.numbers import epoch_text
 from app.theme import SPACE
-from app.views.base import label
+from app.views.controls import label
 from engine.config import Config, ConfigError, hint
 from engine.densify import why_not
 from engine.estimate import Estimate, estimate

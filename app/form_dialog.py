@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.theme import SPACE
-from app.views.base import label, toggle
+from app.views.controls import label, toggle
 
 if TYPE_CHECKING:
     from app.main_window import MainWindow

@@ -22,7 +22,7 @@ from PySide6.QtWidgets import QApplication, QHBoxLayout, QLabel, QPushButton, QV
 
 from app import theme
 from app.theme import SPACE
-from app.views.base import label
+from app.views.controls import label
 
 if TYPE_CHECKING:
     from app.main_window import MainWindow

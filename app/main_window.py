@@ -46,7 +46,8 @@ from app.timeline import Timeline
 from app.tracing import Tracing, TracingStatus
 from app.training_panel import TrainingPanel
 from app.views import VIEWS
-from app.views.base import Header, View
+from app.views.base import View
+from app.views.header import Header
 from engine import replay
 from engine.runfile import Run
 

@@ -49,7 +49,7 @@ from app import theme
 from app.commands import NO_MATCH, Command, Marks, Match, fuzzy, key_caps
 from app.places import interpret_selection
 from app.theme import SPACE
-from app.views.base import label
+from app.views.controls import label
 
 __all__ = ["Command", "CommandPalette", "interpret_selection"]
 

@@ -13,7 +13,7 @@ from app.comparison import Comparison
 from app.run_mark import RunMark, moment_text
 from app.session import Selection
 from app.theme import SPACE
-from app.views.base import ElidedLabel, label
+from app.views.controls import ElidedLabel, label
 from app.views.still import tip
 from engine.analysis.alignment import Alignment, Moments
 

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QDialog, QFrame, QHBoxLayout, QLabel, QScrollArea,
 
 from app.commands import Command, key_caps
 from app.theme import SPACE
-from app.views.base import label
+from app.views.controls import label
 
 _WIDTH, _ONE_COLUMN, _GAP = 700, 560, 40  # pixels
 

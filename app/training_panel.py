@@ -35,7 +35,8 @@ from app.config_form import ConfigForm, duration, size, value_text
 from app.session import Selection, Session
 from app.theme import SPACE
 from app.training_thread import Ended, Make, Preparation, TrainingThread
-from app.views.base import Header, label
+from app.views.controls import label
+from app.views.header import Header
 from app.views.plots import epoch_text
 from app.views.pointer import KeepsKeys
 from engine import recording

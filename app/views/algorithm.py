@@ -18,7 +18,9 @@ from app.export import Table, matrix_table
 from app.numbers import epoch_text
 from app.session import Selection
 from app.theme import SPACE
-from app.views.base import Help, TracedView, label, toggle
+from app.views.base import TracedView
+from app.views.controls import label, toggle
+from app.views.help import Help
 from app.views.legend import LegendEntry
 from app.views.maps import HeatMap
 from app.views.measure_tracks import CircleTrack, MeasureTrack, ReferenceTrack, circle_words, span_of

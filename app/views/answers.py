@@ -44,7 +44,8 @@ from app.views.answers_words import (
     pair_text,
     sentence,
 )
-from app.views.base import TracedView, toggle
+from app.views.base import TracedView
+from app.views.controls import toggle
 from app.views.maps import HOT, SEQUENTIAL, SIGNED, HeatMap, table_of
 from app.views.pair_classes import KINDS, LONG, NAMES, Ints, cycle, kinds, unwrapped
 from engine.analysis.solutions import (

@@ -11,7 +11,7 @@ from app.ablation_words import ablation_texts
 from app.export import Table
 from app.numbers import percent
 from app.session import Selection
-from app.views.base import Help
+from app.views.help import Help
 from app.views.legend import value_text
 from app.views.pair_classes import KINDS, LONG, NAMES, kinds, labels
 from app.views.plots import epoch_text

@@ -18,10 +18,12 @@ from app.session import HeadId, Selection
 from app.views.attention_page import AttentionPage
 from app.views.attention_tables import coefficients_table, heads_table, lives_table, losses_table, pattern_table
 from app.views.attention_words import SEEN, explained, losses, percent, rows, sentence
-from app.views.base import Help, TracedView, toggle
+from app.views.base import TracedView
+from app.views.controls import toggle
 from app.views.head_lives import Lives
 from app.views.head_spectrum import CAPTIONS, TIPS, choice
 from app.views.head_tiles import Tile
+from app.views.help import Help
 from app.views.maps import SEQUENTIAL, SIGNED, table_of
 from app.views.sentence import keys_text
 from app.views.still import tip

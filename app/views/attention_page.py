@@ -6,7 +6,7 @@ from PySide6.QtCore import QRect, QSize, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QToolButton, QWidget
 
-from app.views.base import toggle
+from app.views.controls import toggle
 from app.views.head_spectrum import HeadSpectrum
 from app.views.head_strip import HeadStrip
 from app.views.head_table import HeadTable

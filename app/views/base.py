@@ -2,60 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from PySide6.QtCore import QPoint, QRect, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QAction, QColor, QContextMenuEvent, QPainter, QPaintEvent, QPalette, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import (
-    QFrame,
-    QHBoxLayout,
-    QLabel,
-    QMenu,
-    QSizePolicy,
-    QStackedLayout,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import QRect, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QAction, QContextMenuEvent, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import QFrame, QMenu, QStackedLayout, QVBoxLayout, QWidget
 
-from app import theme
 from app.commands import Command
 from app.compute import Answer, Compute, Query
 from app.session import BRUSHES, Selection, Session
 from app.theme import SPACE
 from app.tracing import Tracing
-from app.views.still import QuietLabel, tip
+from app.views.controls import label
+from app.views.header import Header
+from app.views.help import Help, help_text
+from app.views.still import tip
 
 if TYPE_CHECKING:
     from app.export import Table
 
 _LATE_MS = 150  # a view that waits longer for its answer is marked
 _REST_MS = 120  # of the selection, before exact numbers are asked for
-_CORNER = 8  # pixels, of a title bar
 _CLAIM = QSize(460, 260)  # pixels that a view may ask for at least
 _REMEMBERED = 64  # questions whose late answers may still be painted
 TAKE_OUT = (
     ("Copy image", "copy"), ("Export figure …", "export"), ("Export data (CSV) …", "data"), ("Movie …", "movie"),
 )  # fmt: skip
 """What can be taken out of a view with a picture: texts of its menu, and what is asked for."""
-
-
-@dataclass(frozen=True)
-class Help:
-    """What "?" says of a view; simple rich text (b, i, sub, sup).
-
-    see : what is on show      look_for : what it tells, with this task's numbers      wrong : what would be wrong
-    formula : the definition   paper : section or figure
-    """
-
-    see: str
-    look_for: str
-    wrong: str
-    formula: str
-    paper: str
 
 
 class View(QFrame):
@@ -413,240 +388,3 @@ class TracedView(View):
         t = self.tracing
         known = (t.traces, t.pinned, t.revision) if t.run is selection.run else (None, None, 0)
         return Query(analysis, (selection.run, selection.n_checkpoints, *known, *more))
-
-
-class Header(QFrame):
-    """The title bar: title, what is under the pointer, options, help and menu. A dock is dragged by it."""
-
-    HEIGHT = 34
-    wanted = Signal(str)  # of its dock: float, close
-
-    def __init__(self, title: str, about: str, options: Sequence[QWidget], menu: Any) -> None:
-        super().__init__()
-        self.setObjectName("panelHeader")
-        self.setFixedHeight(self.HEIGHT)
-        self._menu = menu
-        self._help = ""
-        self._icons: dict[QToolButton, str] = {}
-        self.title = ElidedLabel(title)
-        self.title.setProperty("role", "title")
-        self.title.setToolTip(about)
-        self.subtitle = QuietLabel()
-        self.subtitle.setProperty("role", "muted")
-        self.subtitle.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        self.late = label("late", "late")
-        self.late.setToolTip("The picture is of a checkpoint before the one on show: the answer is on its way")
-        self.late.setVisible(False)
-        self._options = list(options)
-        self._row = QHBoxLayout(self)
-        self._row.setContentsMargins(SPACE + 4, 2, SPACE - 2, 0)
-        self._row.setSpacing(4)
-        self._row.addWidget(self.title)
-        self._row.addSpacing(4)
-        self._row.addWidget(self.subtitle, 1)
-        self._row.addWidget(self.late, 0, Qt.AlignmentFlag.AlignVCenter)
-        self._place = self._row.count()
-        for widget in self._options:
-            self._row.addWidget(widget)
-        self._popup = Popup(self)
-        self._more = self._button("sliders-horizontal", "Options", self._open_options)
-        self._more.setVisible(False)
-        self.beside = self._button("columns-2", f"{title} of the reference beside it", lambda: None)
-        self.beside.setCheckable(True)
-        self.beside.setVisible(False)  # until there is a reference
-        self.help_button = self._button("circle-help", f"What {title} shows", self.show_help)
-        self.menu_button = self._button("ellipsis", f"Menu of {title}", self._open_menu)
-        self._narrow = self._active = False
-        self._other: QWidget | None = None
-        self._fit = QTimer(self)
-        self._fit.setSingleShot(True)
-        self._fit.timeout.connect(self.fit)
-
-    def mark_late(self, late: bool) -> None:
-        if self.late.isVisible() != late:
-            self.late.setVisible(late)
-
-    def mark_active(self, active: bool) -> None:
-        """Whether what is beneath it has the keyboard: a line says so."""
-        if active != self._active:
-            self._active = active
-            self.update()
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        super().paintEvent(event)
-        if self._active:
-            QPainter(self).fillRect(_CORNER, 0, self.width() - 2 * _CORNER, 2, QColor(theme.current().accent))
-
-    def add_to(self, menu: QMenu) -> None:
-        """The end of its menu: help, and what its dock can do."""
-        menu.addSeparator()
-        menu.addAction("What is this?", self.show_help)
-        for text, what in (("Float or dock", "float"), ("Close", "close")):
-            menu.addAction(text, lambda what=what: self.wanted.emit(what))
-
-    def set_help(self, text: str) -> None:
-        self._help = text
-
-    def show_help(self) -> None:
-        """The view's help beneath its button."""
-        popup = Popup(self)
-        popup.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        text = QLabel(self._help)
-        text.setTextFormat(Qt.TextFormat.RichText)
-        text.setWordWrap(True)
-        text.setFixedWidth(440)
-        text.setFixedHeight(text.heightForWidth(440))
-        text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        popup.column.addWidget(text)
-        popup.open_beneath(self.help_button)
-
-    def share_with(self, other: QWidget | None) -> None:
-        """Leave the right end of the bar to the bar of what stands there; None: take all of it again."""
-        if self._other is not None:
-            self._row.removeWidget(self._other)
-            self._other.hide()
-        self._other = other
-        margins = self._row.contentsMargins()
-        self._row.setContentsMargins(margins.left(), margins.top(), SPACE - 2 if other is None else 0, margins.bottom())
-        if other is not None:
-            self._row.addWidget(other)
-            other.show()
-        self._fit.start(0)
-
-    def become_second(self, mark: QWidget) -> None:
-        """The bar of what stands right of another: `mark` says what it is of, options are those of the other."""
-        self.setObjectName("secondHeader")
-        self.setFixedHeight(self.HEIGHT - self._row.contentsMargins().top())
-        self._row.setContentsMargins(SPACE + 4, 0, 0, 0)
-        self._row.insertWidget(0, mark)
-        self._unseen = QWidget(self)
-        column = QVBoxLayout(self._unseen)
-        for widget in self._options:
-            column.addWidget(widget)
-        self._unseen.setVisible(False)
-        self._options = []
-        self.help_button.setVisible(False)
-
-    @property
-    def options(self) -> list[QWidget]:
-        """The widgets of the option bar, left to right."""
-        return list(self._options)
-
-    def restyle(self) -> None:
-        for button, name in self._icons.items():
-            button.setIcon(theme.icon(name, theme.current().muted))
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(120, self.HEIGHT)
-
-    def sizeHint(self) -> QSize:
-        return QSize(240, self.HEIGHT)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._fit.start(0)  # not now: moving the options resizes again
-
-    def fit(self) -> None:
-        """Options stand in the bar where there is room, else behind a button."""
-        wanted = sum(widget.sizeHint().width() + 4 for widget in self._options if not widget.isHidden() or self._narrow)
-        taken = sum(30 for button in (self.beside, self.help_button, self.menu_button) if not button.isHidden())
-        taken += 0 if self._other is None else self._other.width()
-        room = self.width() - self.title.sizeHint().width() - taken - 3 * SPACE - 70
-        narrow = bool(self._options) and wanted > room
-        if narrow == self._narrow:
-            return
-        self._narrow = narrow
-        for i, widget in enumerate(self._options):
-            hidden = widget.isHidden()
-            if narrow:
-                self._popup.column.addWidget(widget)
-            else:
-                self._row.insertWidget(self._place + i, widget)
-            widget.setVisible(not hidden)
-        self._more.setVisible(narrow)
-
-    def _open_options(self) -> None:
-        self._popup.open_beneath(self._more)
-
-    def _open_menu(self) -> None:
-        self._menu().popup(self.menu_button.mapToGlobal(QPoint(0, self.menu_button.height())))
-
-    def _button(self, icon: str, tip: str, action: Any) -> QToolButton:
-        button = QToolButton()
-        button.setIconSize(QSize(16, 16))
-        button.setToolTip(tip)
-        button.setAccessibleName(tip)
-        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        button.clicked.connect(action)
-        self._icons[button] = icon
-        button.setIcon(theme.icon(icon, theme.current().muted))
-        self._row.addWidget(button)
-        return button
-
-
-class Popup(QFrame):
-    """A small window beneath a button that a click elsewhere closes."""
-
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent, Qt.WindowType.Popup)
-        self.setObjectName("popup")
-        self.column = QVBoxLayout(self)
-        self.column.setContentsMargins(SPACE + 4, SPACE, SPACE + 4, SPACE)
-        self.column.setSpacing(4)
-
-    def open_beneath(self, button: QWidget) -> None:
-        """Right edges together, on the screen."""
-        wanted = self.column.totalSizeHint()
-        self.resize(wanted.boundedTo(button.screen().availableSize()))
-        corner = button.mapToGlobal(QPoint(button.width(), button.height() + 2))
-        screen = button.screen().availableGeometry()
-        x = max(screen.left(), min(corner.x() - self.width(), screen.right() - self.width()))
-        y = max(screen.top(), min(corner.y(), screen.bottom() - self.height()))
-        self.move(x, y)
-        self.show()
-
-
-def help_text(title: str, help: Help) -> str:
-    """The rich text of a view's help."""
-    parts = (
-        ("What you see", help.see), ("What to look for", help.look_for), ("What would be wrong", help.wrong),
-        ("Formula", help.formula), ("In the paper", help.paper),
-    )  # fmt: skip
-    muted = theme.current().muted
-    body = "".join(
-        f"<p style='margin:6px 0 0 0'><span style='color:{muted}'>{head}</span><br>{text}</p>" for head, text in parts
-    )
-    return f"<p style='margin:0'><b>{title}</b></p>{body}"
-
-
-class ElidedLabel(QLabel):
-    """A label that ends in … where there is no room, instead of being cut."""
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(min(24, self.sizeHint().width()), super().minimumSizeHint().height())
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
-        painter.setPen(self.palette().color(QPalette.ColorRole.WindowText))
-        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, text)
-
-
-def label(text: str, role: str) -> QLabel:
-    """A label in one of the style sheet's roles."""
-    made = QLabel(text)
-    made.setProperty("role", role)
-    return made
-
-
-def toggle(text: str, name: str, tip: str, checked: bool = False) -> QToolButton:
-    """A small button of an option bar that stays pressed."""
-    button = QToolButton()
-    button.setText(text)
-    button.setCheckable(True)
-    button.setChecked(checked)
-    button.setObjectName(name)
-    button.setAccessibleName(tip)
-    button.setToolTip(tip)
-    button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-    return button

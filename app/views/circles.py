@@ -11,8 +11,10 @@ from app.compute import Compute, Query
 from app.export import Table
 from app.session import Selection, Session
 from app.tracing import Tracing
-from app.views.base import Help, View, toggle
+from app.views.base import View
 from app.views.circles_canvas import CirclesCanvas, Hit, Mark, Picture, places_text, share_text
+from app.views.controls import toggle
+from app.views.help import Help
 from app.views.plots import epoch_text
 from engine.analysis.circles import Circles, embedding_circles
 from engine.analysis.progress_curves import Pinned

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QSpinBox, QToolButton, Q
 from app.compute import Compute, Query
 from app.export import Table
 from app.session import Selection, Session
-from app.views.base import Help, View, label, toggle
+from app.views.base import View
 from app.views.circles import keys_text, known_set
 from app.views.clock_canvas import ClockCanvas
 from app.views.clock_painting import Hit, Picture, percent
@@ -29,6 +29,8 @@ from app.views.clock_words import (
     subtitle,
     verdict,
 )
+from app.views.controls import label, toggle
+from app.views.help import Help
 from app.views.plots import epoch_text
 from app.views.still import QuietLabel, on_panel, stand_on_panel, tip
 from engine.analysis.characters import NoBasis, characters

@@ -15,10 +15,11 @@ from app.export import Table
 from app.numbers import epoch_text
 from app.session import Selection, Session
 from app.tracing import Tracing
-from app.views.base import TracedView, toggle
+from app.views.base import TracedView
 from app.views.compare_plots import ComparePlots
 from app.views.compare_table import CompareTable
 from app.views.compare_words import HELP, rows
+from app.views.controls import toggle
 from engine.analysis.compare import Compared, Exact, Known, compare, exact_pair
 from engine.analysis.embedding import MATRICES
 from engine.runfile import Run

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from app.numbers import epoch_text
 from app.run_mark import moment_text
-from app.views.base import Help
+from app.views.help import Help
 from app.views.legend import value_text
 from engine.analysis.alignment import Moments
 from engine.analysis.compare import Compared, Exact, Side, loss_unit

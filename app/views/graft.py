@@ -27,7 +27,9 @@ from app.numbers import epoch_text
 from app.session import Selection, Session
 from app.theme import SPACE
 from app.views.answer_colours import class_colours
-from app.views.base import Help, View, label, toggle
+from app.views.base import View
+from app.views.controls import label, toggle
+from app.views.help import Help
 from app.views.legend import value_text
 from app.views.maps import HeatMap
 from app.views.pair_classes import kinds

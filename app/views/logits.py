@@ -18,7 +18,9 @@ from app.export import Table, matrix_table
 from app.numbers import epoch_text
 from app.session import Selection
 from app.theme import SPACE
-from app.views.base import Help, TracedView, toggle
+from app.views.base import TracedView
+from app.views.controls import toggle
+from app.views.help import Help
 from app.views.legend import value_text
 from app.views.maps import SEQUENTIAL, HeatMap
 from app.views.over_time import DASHED, SOLID

@@ -17,7 +17,9 @@ from app.export import Table
 from app.family import Family
 from app.numbers import epoch_text
 from app.session import Selection
-from app.views.base import TracedView, help_text, label, toggle
+from app.views.base import TracedView
+from app.views.controls import label, toggle
+from app.views.help import help_text
 from app.views.legend import SMALL, VALUE_ROOM, Flow, LegendEntry, share, value_text
 from app.views.loss_family import MOST, ROLES, RelativeCurves, relative_curves
 from app.views.loss_plots import KINDS, REFERENCE, LossPlots, Under, nearest

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.numbers import epoch_text
-from app.views.base import Help
+from app.views.help import Help
 from engine.analysis.progress_curves import Pinned, ProgressCurves
 from engine.analysis.published import KEYS, Published
 from engine.config import Config

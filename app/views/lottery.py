@@ -15,7 +15,9 @@ from app.export import Table
 from app.numbers import epoch_text
 from app.session import Selection
 from app.theme import SPACE
-from app.views.base import Help, TracedView, toggle
+from app.views.base import TracedView
+from app.views.controls import toggle
+from app.views.help import Help
 from app.views.leaders_strip import LeadersStrip
 from app.views.lottery_words import leaders_words, rank_words, spread_words, worth_words
 from app.views.sentence import Sentence, keys_text

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from app import theme
 from app.session import Session
-from app.views.base import label
+from app.views.controls import label
 from app.views.legend import Flow, LegendEntry
 from app.views.over_time import DASHED, DOTTED, SOLID
 from app.views.plots import pen

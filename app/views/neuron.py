@@ -17,7 +17,9 @@ from app.compute import Query
 from app.export import Table, matrix_table
 from app.numbers import number
 from app.session import Selection
-from app.views.base import Help, TracedView, toggle
+from app.views.base import TracedView
+from app.views.controls import toggle
+from app.views.help import Help
 from app.views.life import Life, thumbnail_steps
 from app.views.neuron_facts import FACTS, card, facts, has_phase, life_text, name_of, sentence
 from app.views.neuron_page import SIDE, WIDE_SIDE, Page

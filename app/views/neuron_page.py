@@ -17,8 +17,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.views.base import label, toggle
 from app.views.biography import LifeStrip
+from app.views.controls import label, toggle
 from app.views.dial import Dial
 from app.views.maps import HOT, HeatMap
 from app.views.neuron_facts import FACTS

@@ -16,9 +16,11 @@ from app.compute import Query
 from app.export import Table
 from app.session import NeuronId, Selection
 from app.theme import SPACE
-from app.views.base import Help, TracedView, label, toggle
+from app.views.base import TracedView
+from app.views.controls import label, toggle
 from app.views.find_bar import FindBar, choice
 from app.views.fve_histogram import BINS, FveHistogram, binned, edges
+from app.views.help import Help
 from app.views.plots import epoch_text
 from app.views.tile_area import WallArea
 from app.views.tiles import SIZES, TileGroup, TileWall

@@ -43,7 +43,9 @@ from app.paper import (
 )
 from app.session import Selection, Session
 from app.theme import SPACE
-from app.views.base import ElidedLabel, Help, View, label
+from app.views.base import View
+from app.views.controls import ElidedLabel, label
+from app.views.help import Help
 from engine.runfile import Run
 
 _GRAIN = 16  # pixels: the page's width is a multiple, so that a window that is dragged larger asks seldom

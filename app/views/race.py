@@ -17,7 +17,9 @@ from app.export import Table
 from app.numbers import epoch_text, number
 from app.session import Selection
 from app.theme import SPACE
-from app.views.base import Help, TracedView, toggle
+from app.views.base import TracedView
+from app.views.controls import toggle
+from app.views.help import Help
 from app.views.maps import HOT
 from app.views.over_time import DASHED, SOLID
 from app.views.plots import pen, relabel

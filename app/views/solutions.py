@@ -13,7 +13,8 @@ from app.export import Table
 from app.session import Selection, Session
 from app.theme import SPACE
 from app.views.ablated import STALE_MS, asked
-from app.views.base import TracedView, toggle
+from app.views.base import TracedView
+from app.views.controls import toggle
 from app.views.pair_classes import has_basis
 from app.views.plots import epoch_text
 from app.views.solutions_desk import SolutionsDesk

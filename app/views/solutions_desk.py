@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QLineEdit, QTool
 
 from app.numbers import percent
 from app.theme import SPACE
-from app.views.base import label, toggle
+from app.views.controls import label, toggle
 from app.views.legend import value_text
 from app.views.solutions_fader import Fader
 from app.views.solutions_landscape import Landscape

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWid
 from app import theme
 from app.session import Session
 from app.theme import SPACE
-from app.views.base import label
+from app.views.controls import label
 from app.views.legend import value_text
 from app.views.over_time import DASHED, DOTTED, SOLID, TimePlot
 from app.views.plots import epoch_text, pen

@@ -10,7 +10,7 @@ from app.ablation_words import cut_texts
 from app.export import Table
 from app.numbers import percent
 from app.session import Selection
-from app.views.base import Help
+from app.views.help import Help
 from app.views.legend import value_text
 from app.views.over_time import DOTTED, SOLID
 from app.views.plots import epoch_text

@@ -14,7 +14,9 @@ from app import theme
 from app.compute import Query
 from app.export import Table
 from app.session import Selection
-from app.views.base import Help, View, toggle
+from app.views.base import View
+from app.views.controls import toggle
+from app.views.help import Help
 from app.views.plots import Bars, dress, on_leave, pen, plot_widget, relabel, set_range
 from app.views.pointer import KeyPointer
 from app.views.still import tip

@@ -27,7 +27,8 @@ from app.session import Selection, Session
 from app.set_tracing import SetTracing
 from app.theme import SPACE
 from app.views.ablated import STALE_MS, asked
-from app.views.base import TracedView, toggle
+from app.views.base import TracedView
+from app.views.controls import toggle
 from app.views.legend import value_text
 from app.views.pair_classes import has_basis
 from app.views.sentence import Sentence, keys_text

@@ -12,7 +12,7 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app import theme
-from app.views.base import label
+from app.views.controls import label
 from app.views.legend import SMALL, Flow, LegendEntry, value_text
 from app.views.over_time import DASHED, SOLID
 from app.views.plots import Bands, Bars, dress, on_leave, pen, plot_widget

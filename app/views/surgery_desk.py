@@ -12,8 +12,8 @@ from PySide6.QtWidgets import QComboBox, QFrame, QGridLayout, QHBoxLayout, QScro
 from app import theme
 from app.session import Selection, Session
 from app.theme import SPACE
-from app.views.base import label
 from app.views.chips import ChipRow, NumberField
+from app.views.controls import label
 from app.views.legend import SMALL
 from app.views.surgery_rows import (
     ROWS,

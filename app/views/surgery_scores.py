@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from app.numbers import percent
 from app.theme import SPACE
-from app.views.base import label
+from app.views.controls import label
 from app.views.legend import SMALL, value_text
 from app.views.still import QuietLabel
 from engine.analysis.pairs import Score

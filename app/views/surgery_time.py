@@ -17,7 +17,7 @@ from app.ablation_words import cut_texts
 from app.numbers import epoch_text
 from app.session import Session
 from app.theme import SPACE
-from app.views.base import label
+from app.views.controls import label
 from app.views.legend import SMALL, Flow, LegendEntry, value_text
 from app.views.over_time import DASHED, DOTTED, SOLID
 from app.views.plots import pen

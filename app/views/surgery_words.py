@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from app.export import Table
-from app.views.base import Help
+from app.views.help import Help
 from app.views.legend import value_text
 from app.views.surgery_scores import PAIRS
 from app.views.surgery_time import CURVES, values_of

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QGraphicsLineItem, QGridLayout, QLineEdit, QToolBu
 
 from app import theme
 from app.numbers import epoch_text
-from app.views.base import label
+from app.views.controls import label
 from app.views.over_time import DASHED, TimePlot
 from app.views.plots import pen
 from app.views.tracks import spread

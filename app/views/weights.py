@@ -16,7 +16,9 @@ from app.compute import Query
 from app.export import Table
 from app.numbers import epoch_text
 from app.session import Selection
-from app.views.base import Help, TracedView, label, toggle
+from app.views.base import TracedView
+from app.views.controls import label, toggle
+from app.views.help import Help
 from app.views.legend import Flow, LegendEntry
 from app.views.over_time import DASHED, DOTTED, SOLID
 from app.views.plots import pen

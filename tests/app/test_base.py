@@ -11,7 +11,9 @@ from pytestqt.qtbot import QtBot
 
 from app.compute import Answer, Compute, Query
 from app.session import Selection, Session
-from app.views.base import Help, View, toggle
+from app.views.base import View
+from app.views.controls import toggle
+from app.views.help import Help
 from engine.runfile import Run
 
 GATES: dict[int, threading.Event] = {}

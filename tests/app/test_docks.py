@@ -13,7 +13,8 @@ from app.commands import Command
 from app.layouts import LAYOUTS, PANEL, PANEL_WIDEST, Part, Tabs, arrange, keep, take_up
 from app.main_window import MainWindow
 from app.palette import rows
-from app.views.base import TAKE_OUT, Header
+from app.views.base import TAKE_OUT
+from app.views.header import Header
 from engine.runfile import Run
 
 LEFT = Qt.MouseButton.LeftButton

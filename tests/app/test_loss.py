@@ -15,7 +15,7 @@ from app import theme
 from app.compute import Compute
 from app.numbers import epoch_text
 from app.session import Session
-from app.views.base import Header
+from app.views.header import Header
 from app.views.legend import VALUE_ROOM, value_text
 from app.views.loss import LossView, share
 from app.views.loss_words import ALIGNED, BY_EPOCH, OFF, kinship, published_note

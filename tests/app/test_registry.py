@@ -15,8 +15,9 @@ from app.export import Table, csv_text, picture
 from app.session import Session
 from app.tracing import Tracing
 from app.views import VIEWS
-from app.views.base import Help, View
+from app.views.base import View
 from app.views.compare import CompareView
+from app.views.help import Help
 from engine import recording
 from engine.config import Config
 from engine.runfile import Run
