@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app import paper_data, paper_figures, paper_heads
+from app import paper_algorithm, paper_frequencies, paper_heads, paper_neurons, paper_training, paper_waves
 from app.export import ExportError, Table, write_csv, write_whole
 from app.paper_data import Ask, keys_said, pinned, run_said
-from app.paper_figures import FAMILY, MM, Sheet, settings
+from app.paper_page import FAMILY, MM, Sheet, settings
 from engine.analysis.phases import Thresholds
 from engine.analysis.progress_curves import Pinned
 from engine.runfile import Run
@@ -37,11 +37,17 @@ if TYPE_CHECKING:
 _KIND = {"Figure": 0, "Table": 1}
 CONTENTS = dict(
     sorted(
-        {**paper_data.CONTENTS, **paper_heads.CONTENTS}.items(),
+        {
+            **paper_algorithm.CONTENTS, **paper_training.CONTENTS, **paper_frequencies.CONTENTS,
+            **paper_neurons.CONTENTS, **paper_heads.CONTENTS, **paper_waves.CONTENTS,
+        }.items(),
         key=lambda item: (_KIND[item[0].split()[0]], item[0]),
     )
-)
-DRAWINGS = {**paper_figures.DRAWINGS, **paper_heads.DRAWINGS}
+)  # fmt: skip
+DRAWINGS = {
+    **paper_algorithm.DRAWINGS, **paper_training.DRAWINGS, **paper_frequencies.DRAWINGS,
+    **paper_neurons.DRAWINGS, **paper_heads.DRAWINGS, **paper_waves.DRAWINGS,
+}  # fmt: skip
 NAMES = tuple(CONTENTS)
 _AS_LONG_AS_ITS_ROWS = ("Figure 8", "Table 1", "Table 2")  # what is drawn decides the height
 WIDTHS, TYPES = (60.0, 400.0), (5.0, 14.0)  # millimetres, points
@@ -59,7 +65,7 @@ class PaperFigure:
 
     name : Figure 1 … Figure 8, Table 1, Table 2
     caption : what is plotted, definitions, keys and their epoch, split, run
-    tables : every number drawn      data : what is drawn (`app.paper_data`)      keys : whose colours it wears
+    tables : every number drawn      data : what is drawn      keys : whose colours it wears
     """
 
     name: str

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from app.export import Table
 from app.paper_data import Ask, Content, basis_of, component_names
-from app.paper_figures import LOOK, ROW, Drawing, Sheet, colour_of, say
+from app.paper_page import LOOK, ROW, Drawing, Sheet, colour_of, say
 from engine.analysis.attention import AttentionFourier, attention_fourier, attention_pattern
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from pytestqt.qtbot import QtBot
 from app import paper, theme
 from app.compute import Compute
 from app.export import ExportError
-from app.paper_data import phases_said
+from app.paper_training import phases_said
 from app.session import Session
 from app.views.paper import PaperView
 from engine import recording
@@ -214,14 +214,15 @@ def test_that_pixels_of_a_map_never_blend_distant_cells(run: Run) -> None:
 def test_that_figure_five_counts_neurons_and_shows_what_those_of_a_key_write(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from app import paper_data
+    from app import paper_neurons
+    from app.paper_data import Ask
 
-    monkeypatch.setattr(paper_data, "THRESHOLD", 0.2)  # so that the small run has neurons of a frequency
+    monkeypatch.setattr(paper_neurons, "THRESHOLD", 0.2)  # so that the small run has neurons of a frequency
     step = run.n_checkpoints - 1
     found = neuron_frequencies(run, step)
     k = int(np.bincount(found.frequency[found.fve >= 0.2]).argmax())
     keys = replace(paper.pinned(run, run.n_checkpoints, (k,), True))
-    made = paper_data.neurons(paper_data.Ask(run, step, run.n_checkpoints, keys, frequency=k))
+    made = paper_neurons.neurons(Ask(run, step, run.n_checkpoints, keys, frequency=k))
     x = made.data
     for low, high, count in zip(x.edges[:-1], x.edges[1:], x.counts, strict=True):
         last = high == x.edges[-1]
