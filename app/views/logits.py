@@ -5,29 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pyqtgraph as pg
-from numpy.typing import NDArray
-from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QResizeEvent
 from PySide6.QtWidgets import QBoxLayout, QComboBox, QVBoxLayout, QWidget
 
 from app import theme
 from app.ablation_words import ablation_texts
 from app.compute import Answer, Query
-from app.export import Table, matrix_table
+from app.export import Table
 from app.numbers import epoch_text
 from app.session import Selection
 from app.theme import SPACE
 from app.views.base import TracedView
 from app.views.controls import toggle
-from app.views.help import Help
 from app.views.legend import value_text
+from app.views.logits_bars import CosineBars, colour_of
+from app.views.logits_words import HELP, component_name, described, logits_tables
 from app.views.maps import SEQUENTIAL, HeatMap
 from app.views.over_time import DASHED, SOLID
-from app.views.plots import Bars, dress, on_leave, pen, plot_widget
-from app.views.pointer import KeyPointer
+from app.views.plots import pen
 from app.views.sentence import Sentence, keys_text
-from app.views.tracks import TrackPlot, spread
+from app.views.tracks import TrackPlot
 from engine.analysis.logit_picture import (
     CosineCurves,
     LogitNumbers,
@@ -43,8 +40,6 @@ ALL, SPECTRUM, COSINES = "all", "2-D spectrum", "cosines"
 _DECADES = 4  # of the logarithmic colours
 _NEAR = 6  # pixels from a curve that count as on it
 _TICK = 24  # pixels between two numbers along the map
-_BESIDE = 19  # pixels of width that a name over a bar takes
-_NAME = 20  # pixels of height that a name takes
 _UNLIMITED = (1 << 24) - 1  # a widget's own largest side
 _SMALL = 390  # pixels of height below which the curves have no room beside the rest
 _CLEAR = 0.05  # of the axis: a curve below is not meant by a click
@@ -59,26 +54,7 @@ class LogitsView(TracedView):
         "Norms of the logits in the 2-D Fourier basis at this checkpoint, and the coefficients of cos w_k(a + b − c) "
         "in them, now and over training. Click a bar, a curve or a cell of the diagonal to select its frequency."
     )
-    help = Help(
-        see="The map: the logits of all pairs as functions of (a, b), taken apart into products of waves of a and of "
-        "b; colour is the norm over the outputs c, by frequency or (option) by single cosine and sine. Bars: α<sub>k"
-        "</sub>, how much of cos w<sub>k</sub>(a + b − c) is in the logits of this checkpoint; the curves are the same "
-        "over training. When the model is ablated, in <i>Surgery</i> or by a fader of <i>Two solutions</i>, map and "
-        "bars follow, the curves do not.",
-        look_for="After grokking a few bright cells on the diagonal, one for each key frequency: each wave of a meets "
-        "the same wave of b, as a rotation by a + b must. On the mainline the five keys' cosines explain 96 % of "
-        "the variance, and alone they do better than the model (4.1e-8 against 2.2e-7 over all pairs). Their α "
-        "rise one after another: 14 first, 35 last.",
-        wrong="Bright rows or columns at frequency 0: the logits depend on a or b alone. Bright cells off the "
-        "diagonal: memory, or another algorithm. Negative α: the cosine is peaked at the wrong answer. Colours and "
-        "axes are those of the layout's checkpoint and of the whole run: they stay while you scrub, and what is "
-        "larger is painted with the last colour; the constant at (0, 0) does not count.",
-        formula="map: ‖(F L<sub>c</sub> F<sup>T</sup>)<sub>ij</sub>‖ over c, F the orthonormal Fourier basis, cosines "
-        "and sines of a frequency as the root of the sum of squares. α<sub>k</sub> = 2/p³ Σ L[a, b, c] "
-        "cos w<sub>k</sub>(a + b − c) (1/p³ for k = p/2; a − b for subtraction), over all pairs: the least-squares "
-        "coefficient. Explained: share of the variance of all p³ logits about their common mean.",
-        paper="Fig. 4c (map), sec. 4.2 (95 % of the variance; loss 2.4e-7 becomes 4.7e-8), fig. 14 (α over training).",
-    )
+    help = HELP
 
     def options(self) -> list[QWidget]:
         self._show_what = QComboBox()
@@ -120,22 +96,23 @@ class LogitsView(TracedView):
         right = QVBoxLayout(self._cosines)
         right.setContentsMargins(0, 0, 0, 0)
         right.setSpacing(2)
-        self._build_bars()
+        self._bars = CosineBars(lambda: self.value)
+        self._bars.clicked = self._select
+        self._bars.pointed = self._bar_pointed
+        self._bars.resized = self._room_changed
         self._time = TrackPlot(self.session, "α over training")
         self._time.set_scales(log_x=self._log_x.isChecked())
         self._time.add("others", self._faint, 1)
         self._time.clicked = self._time_clicked
         self._time.pointed = self._time_pointed
         self._lines: list[Any] = []  # of the keys and the selected frequency
-        right.addWidget(self._bars, 1)
+        right.addWidget(self._bars.widget, 1)
         right.addWidget(self._time.widget, 1)
         self._split.addWidget(self._cosines, 1)
         column.addLayout(self._split, 1)
         self._drawn: tuple[Any, ...] = ()
         self._plotted: tuple[Any, ...] = ()
         self._ticked: tuple[Any, ...] = ()
-        self._barred: tuple[Any, ...] = ()  # limits of the bars' axes
-        self._named: tuple[Any, ...] = ()  # numbers over the bars, and their colours
         self._numbers: LogitNumbers | None = None
         self._curves: CosineCurves | None = None
         self._curves_query: Query | None = None
@@ -144,27 +121,6 @@ class LogitsView(TracedView):
         self.restyle()
         self._arrange()
         return content
-
-    def _build_bars(self) -> None:
-        self._bars = plot_widget("α now", "frequency k")
-        self._bars.setMouseEnabled(x=False, y=False)
-        axis = self._bars.getPlotItem().getAxis("left")
-        axis.setWidth(TrackPlot.LEFT)
-        axis.enableAutoSIPrefix(False)
-        self._alpha = Bars()
-        self._wash = pg.LinearRegionItem(movable=False)
-        self._wash.setZValue(-10)
-        self._wash.setVisible(False)
-        self._zero = pg.InfiniteLine(0, angle=0)
-        for item in (self._wash, self._alpha, self._zero):
-            self._bars.addItem(item, ignoreBounds=True)
-        self._labels: list[Any] = []
-        self._bars.scene().sigMouseClicked.connect(self._bars_clicked)
-        self._bars.scene().sigMouseMoved.connect(self._bars_hovered)
-        self._bars.getViewBox().sigResized.connect(lambda *_: self._room_changed())
-        on_leave(self._bars, lambda: self.read_out(""))
-        self._bars.setAccessibleName("Coefficients of the cosines: a bar for every frequency")
-        KeyPointer(self._bars, lambda: self.value)
 
     # -- what is asked -------------------------------------------------------------------------------------
 
@@ -257,12 +213,7 @@ class LogitsView(TracedView):
         keys, chosen = self._keys(answer), self._chosen(answer, selection)
         alpha = np.asarray(answer.coefficient, np.float64)
         self._limit(answer, selection)
-        k = np.arange(1, len(alpha) + 1)
-        self._alpha.show_bars(k, alpha, 0.8, [self._colour(int(f), keys, chosen) for f in k])
-        self._name_bars(alpha, keys, chosen)
-        self._wash.setVisible(chosen is not None)
-        if chosen is not None:
-            self._wash.setRegion((chosen - 0.5, chosen + 0.5))
+        self._bars.show_alpha(alpha, keys, chosen)
         state = (self._curves, keys, chosen, theme.current().name)
         if self._curves is not None and state != self._plotted:
             self._plotted = state
@@ -285,7 +236,7 @@ class LogitsView(TracedView):
                 self._time.put(f"named {i}", None, None)
                 continue
             k = named[i]
-            drawn = pen(self._colour(k, keys, chosen), 3 if k == chosen else 2)
+            drawn = pen(colour_of(k, keys, chosen), 3 if k == chosen else 2)
             drawn.setStyle(SOLID if final or k not in keys else DASHED)
             line.setPen(drawn)
             line.setZValue(15 if k == chosen else 10)
@@ -308,34 +259,10 @@ class LogitsView(TracedView):
                 low, high = min(low, float(values.min())), max(high, float(values.max()))
         self._span = selection.run, low, high
         whole = max(high - low, 1e-9)
-        above = max(0.06, _NAME / max(1.0, self._bars.getViewBox().height() - _NAME))  # for the names over the bars
-        limits = len(answer.coefficient), low - 0.06 * whole, high + above * whole
-        if limits != self._barred:
-            self._barred = limits
-            self._bars.setXRange(0.2, limits[0] + 0.8, padding=0)
-            self._bars.setYRange(*limits[1:], padding=0)
+        self._bars.limit(len(answer.coefficient), low, high)
         epochs = np.zeros(0) if self._curves is None else self._curves.epochs
         if len(epochs):
             self._time.limit((float(epochs[0]), float(epochs[-1])), (low - 0.06 * whole, high + 0.06 * whole))
-
-    def _name_bars(self, alpha: NDArray[np.float64], keys: tuple[int, ...], chosen: int | None) -> None:
-        """Numbers over the keys and the selected frequency, none on top of another."""
-        named = sorted({*keys, *([] if chosen is None else [chosen])})
-        while len(self._labels) < len(named):
-            self._labels.append(pg.TextItem(anchor=(0.5, 1)))
-            self._bars.addItem(self._labels[-1], ignoreBounds=True)
-        wide = max(1.0, self._bars.getViewBox().width())
-        step = wide / (len(alpha) + 0.6)  # pixels from one bar to the next
-        places = 0.2 + spread([(k - 0.2) * step for k in named], _BESIDE, _BESIDE / 2, wide - _BESIDE / 2) / step
-        written = (named, keys, chosen, theme.current().name)
-        if written != self._named:
-            self._named = written
-            for i, item in enumerate(self._labels):
-                item.setVisible(i < len(named))
-                if i < len(named):
-                    item.setText(str(named[i]), color=self._colour(named[i], keys, chosen))
-        for item, k, place in zip(self._labels, named, places, strict=False):
-            item.setPos(float(place), max(0.0, float(alpha[k - 1])))
 
     def _mark(self, answer: LogitPicture, selection: Selection) -> None:
         """A cross at the selected frequency's place on the diagonal."""
@@ -380,25 +307,15 @@ class LogitsView(TracedView):
         k = selection.frequency
         return k if k is not None and k <= len(answer.coefficient) else None
 
-    def _colour(self, k: int, keys: tuple[int, ...], chosen: int | None) -> QColor:
-        return QColor(theme.current().accent) if k == chosen and k not in keys else theme.frequency_colour(k, keys)
-
     def _faint(self) -> QColor:
         colour = QColor(theme.current().other_frequency)
         colour.setAlpha(120)
         return colour
 
     def restyle(self) -> None:
-        look = theme.current()
         self._map.restyle()
         self._time.restyle()
-        dress(self._bars)
-        self._zero.setPen(pen(look.border))
-        wash = QColor(look.accent)
-        wash.setAlpha(50)
-        self._wash.setBrush(wash)
-        for line in self._wash.lines:
-            line.setPen(pen(look.accent))
+        self._bars.restyle()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -460,20 +377,7 @@ class LogitsView(TracedView):
         first, second = ("a", "b") if self.answer.generator is None else ("log a", "log b")
         self.read_out(f"{first}: {names[0]} · {second}: {names[1]} · norm {value} over the outputs")
 
-    def _bar_at(self, at: Any) -> int | None:
-        box = self._bars.getViewBox()
-        if self.answer is None or not box.sceneBoundingRect().contains(at):
-            return None
-        k = round(box.mapSceneToView(at).x())
-        return k if 1 <= k <= len(self.answer.coefficient) else None
-
-    def _bars_clicked(self, event: Any) -> None:
-        k = self._bar_at(event.scenePos())
-        if k is not None and event.button() == Qt.MouseButton.LeftButton:
-            self._select(k)
-
-    def _bars_hovered(self, at: Any) -> None:
-        k = self._bar_at(at)
+    def _bar_pointed(self, k: int | None) -> None:
         if k is None:
             self.read_out("")
             return
@@ -520,39 +424,11 @@ class LogitsView(TracedView):
     def tables(self, answer: LogitPicture, selection: Selection) -> list[Table]:
         if answer.no_basis:
             return []
-        numbers, k = self._numbers, np.arange(1, len(answer.coefficient) + 1)
-        fit = None if numbers is None else numbers.fit
-        found: dict[str, Any] = {"k": k, "alpha": answer.coefficient if fit is None else fit.coefficient}
-        if fit is not None:
-            found["share of the variance"] = fit.explained
-        spectrum = answer if numbers is None or numbers.spectrum is None else numbers.spectrum
-        names = [component_name(i) for i in range(len(answer.norm))]
-        tables = [
-            Table("cosines", found),
-            matrix_table("spectrum", "component of a", "component of b", spectrum.norm, "norm", names, names),
-        ]
-        if self._curves is not None and len(self._curves.epochs):
-            curves = {f"alpha of k = {i + 1}": x for i, x in enumerate(self._curves.coefficient.T)}
-            tables.append(Table("cosines over training", {"epoch (steps)": self._curves.epochs, **curves}))
-        return tables
+        return logits_tables(answer, self._numbers, self._curves)
 
     def describe(self, answer: LogitPicture, selection: Selection) -> str:
         if answer.no_basis:
             return answer.no_basis
-        sign = "+" if answer.sign > 0 else "−"
-        pair = f"a {sign} b − c" if answer.generator is None else f"log a {sign} log b − log c"
-        parts = (
-            f"Logits at epoch {epoch_text(selection.epoch)}: norms over the outputs of their 2-D Fourier coefficients, "
-            f"and coefficients α of cos w_k({pair}), over all pairs, at this checkpoint and over training.",
-            f"Logarithms to the generator {answer.generator} of the units." if answer.generator is not None else "",
-            f"Ablated, but for the curves over training: {'; '.join(self._ablation_said(selection))}."
-            if self._ablation_said(selection) else "",
-            f"{keys_text(self._pinned, self._keys(answer)).capitalize()}.",
-            f"{self._sentence.text().capitalize()}." if self._numbers is not None and self._sentence.text() else "",
-        )  # fmt: skip
-        return " ".join(part for part in parts if part)
-
-
-def component_name(i: int) -> str:
-    """Of the i-th row of the Fourier basis: const, cos 1, sin 1, …"""
-    return "const" if i == 0 else f"{'sin' if i % 2 == 0 else 'cos'} {(i + 1) // 2}"
+        keys = keys_text(self._pinned, self._keys(answer))
+        sentence = "" if self._numbers is None else self._sentence.text()
+        return described(answer, selection.epoch, self._ablation_said(selection), keys, sentence)

@@ -127,7 +127,7 @@ def test_that_a_head_its_frequency_and_its_cells_are_linked(
     settle(shown)
     assert shown.session.selection.frequency == k
     assert the(shown, "spectrum")._mark.getRegion() == (k - 0.5, k + 0.5)
-    assert the(shown, "logits")._wash.getRegion() == (k - 0.5, k + 0.5)
+    assert the(shown, "logits")._bars.wash.getRegion() == (k - 0.5, k + 0.5)
     click_cell(qtbot, page.map, 4, 6)
     settle(shown)
     order = [x * pow(k, -1, 11) % 11 for x in range(11)]  # the axes are k·a mod 11

@@ -10,7 +10,8 @@ from pytestqt.qtbot import QtBot
 
 from app import theme
 from app.views.legend import value_text
-from app.views.logits import ALL, COSINES, SPECTRUM, LogitsView, component_name
+from app.views.logits import ALL, COSINES, SPECTRUM, LogitsView
+from app.views.logits_words import component_name
 from engine.analysis.ablation import Ablation
 from engine.analysis.logit_picture import logit_numbers, logit_picture
 from engine.analysis.logits import cosine_fit, logit_spectrum
@@ -64,7 +65,7 @@ def test_that_bars_and_curves_are_the_coefficients_of_the_cosines(view: LogitsVi
     view.session.scrub(6)
     settle(view, qtbot)
     fit = cosine_fit(run, 6, KEYS)
-    assert view._alpha.height == pytest.approx(fit.coefficient, abs=1e-4)
+    assert view._bars.bars.height == pytest.approx(fit.coefficient, abs=1e-4)
     for i, k in enumerate(KEYS):
         x, y = view._time.curves[f"named {i}"]
         assert np.array_equal(x, run.epochs)
@@ -93,8 +94,10 @@ def test_that_printed_numbers_are_exact_and_wait_their_turn(view: LogitsView, qt
     settle(view, qtbot)
     view._map_hovered((0, 4))
     assert view.value == f"a: const · b: sin 2 · norm {spectrum.norm[0, 4]:.5g} over the outputs"
-    view._bars_hovered(view._bars.getViewBox().mapViewToScene(view._bars.getViewBox().viewRect().center()))
-    k = round(view._bars.getViewBox().viewRect().center().x())
+    view._bars._hovered(
+        view._bars.widget.getViewBox().mapViewToScene(view._bars.widget.getViewBox().viewRect().center())
+    )
+    k = round(view._bars.widget.getViewBox().viewRect().center().x())
     assert f"k = {k} · α {fit.coefficient[k - 1]:.4g}".replace("-", "−") in view.value
 
 
@@ -103,11 +106,11 @@ def test_that_clicks_select_the_frequency_and_a_second_one_clears_it(view: Logit
     click(view._map.plot, 3, 3)
     qtbot.waitUntil(lambda: view.session.selection.frequency == 3)
     assert view._map.marked == (3, 3)
-    assert view._wash.getRegion() == (2.5, 3.5)
+    assert view._bars.wash.getRegion() == (2.5, 3.5)
     assert np.array_equal(view._time.curves["named 2"][1], view._curves.coefficient[:, 2])  # type: ignore[union-attr]
-    click(view._bars, 3, 0)
+    click(view._bars.widget, 3, 0)
     qtbot.waitUntil(lambda: view.session.selection.frequency is None)
-    click(view._bars, 5, 0)
+    click(view._bars.widget, 5, 0)
     qtbot.waitUntil(lambda: view.session.selection.frequency == 5)
     view._map_clicked(1, 5)  # off the diagonal: nothing
     assert view.session.selection.frequency == 5
@@ -144,8 +147,8 @@ def test_that_the_faders_move_map_bars_and_numbers_and_not_the_past(view: Logits
     settle(view, qtbot)
     last = run.n_checkpoints - 1
     truth = logit_picture(run, last, last, KEYS, Ablation(0.5, 0.0))
-    assert np.array_equal(view._alpha.height, truth.coefficient)
-    assert view._alpha.height[0] == pytest.approx(0, abs=1e-5)  # 1 is no key
+    assert np.array_equal(view._bars.bars.height, truth.coefficient)
+    assert view._bars.bars.height[0] == pytest.approx(0, abs=1e-5)  # 1 is no key
     assert view._map.bar._range == limits
     assert np.array_equal(view._time.curves["named 0"][1], curve)
     assert view._subtitle.text() == "ablated: g = 0.50, m = 0.00 · keys 2, 4, chosen by hand"
@@ -157,7 +160,7 @@ def test_that_the_faders_move_map_bars_and_numbers_and_not_the_past(view: Logits
 
 def test_that_no_axis_moves_while_scrubbing(view: LogitsView, qtbot: QtBot, run: Run) -> None:
     show(view, qtbot, run)
-    boxes = [view._bars.getViewBox(), view._time.widget.getViewBox(), view._map.plot.getViewBox()]
+    boxes = [view._bars.widget.getViewBox(), view._time.widget.getViewBox(), view._map.plot.getViewBox()]
     ranges = [box.viewRange() for box in boxes]
     for step in range(run.n_checkpoints):
         view.session.scrub(step)
@@ -170,17 +173,17 @@ def test_that_names_over_neighbouring_bars_stand_apart(view: LogitsView, qtbot: 
     for size in ((900, 600), (420, 320)):
         view.resize(*size)
         show(view, qtbot, run, keys=None)
-        at = [pixel(view._bars, label.pos().x(), 0).x() for label in view._labels if label.isVisible()]
+        at = [pixel(view._bars.widget, label.pos().x(), 0).x() for label in view._bars.labels if label.isVisible()]
         assert len(at) == 5
         assert min(np.diff(at)) >= 18
-        assert max(at) <= view._bars.width() - 8
+        assert max(at) <= view._bars.widget.width() - 8
 
 
 def test_that_the_parts_can_stand_alone_and_the_curves_wait_for_room(view: LogitsView, qtbot: QtBot, run: Run) -> None:
     show(view, qtbot, run)
 
     def seen() -> tuple[bool, bool, bool]:
-        return view._map.isVisible(), view._bars.isVisible(), view._time.widget.isVisible()
+        return view._map.isVisible(), view._bars.widget.isVisible(), view._time.widget.isVisible()
 
     assert seen() == (True, True, True)
     for what, expected in ((SPECTRUM, (True, False, False)), (COSINES, (False, True, True)), (ALL, (True, True, True))):
@@ -201,7 +204,7 @@ def test_that_a_task_without_a_basis_says_so(view: LogitsView, qtbot: QtBot, tmp
 def test_that_products_are_told_in_logarithms(view: LogitsView, qtbot: QtBot, tmp_path: Path) -> None:
     show(view, qtbot, trained(tmp_path / "times.h5", operation="multiply"), keys=(1, 5))
     assert view._map.plot.getPlotItem().getAxis("left").labelText == "frequency of log a"
-    assert len(view._alpha.height) == 5
+    assert len(view._bars.bars.height) == 5
     assert painted(view).shape == (6, 6)
     assert "generator 2" in view.describe(view.answer, view.session.selection)
 
@@ -212,8 +215,8 @@ def test_that_without_keys_nothing_is_claimed(view: LogitsView, qtbot: QtBot, ru
     view.refresh(view.session.selection)
     assert view._subtitle.text() == "no key frequency yet"
     assert view._sentence.text() == ""
-    assert {colour.name() for colour in view._alpha.colours} == {theme.current().other_frequency}
-    assert not any(label.isVisible() for label in view._labels)
+    assert {colour.name() for colour in view._bars.bars.colours} == {theme.current().other_frequency}
+    assert not any(label.isVisible() for label in view._bars.labels)
 
 
 def test_that_tables_hold_the_exact_numbers(view: LogitsView, qtbot: QtBot, run: Run) -> None:
