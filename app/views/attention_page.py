@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from PySide6.QtCore import QRect, QSize, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QToolButton, QWidget
+from PySide6.QtWidgets import QWidget
 
-from app.views.controls import toggle
+from app.views.choices import Choices
 from app.views.head_spectrum import HeadSpectrum
 from app.views.head_strip import HeadStrip
 from app.views.head_table import HeadTable
@@ -52,7 +52,8 @@ class AttentionPage(QWidget):
         for shown in (self.map, self.fit_map):
             shown.setMinimumSize(0, 0)
         self.spectrum = HeadSpectrum()
-        self._make_choices()
+        self.choices = Choices("attention", PANELS, "map", "Show the fit in place of the head’s own")
+        self.choices.changed.connect(self._rearrange)
         for widget in (
             self.sentence, self.losses, self.tiles, self.map, self.fit_map, self.map_caption, self.fit_caption,
             self.spectrum.widget, self.bars_caption, self.table, self.choices, self.strip,
@@ -61,26 +62,6 @@ class AttentionPage(QWidget):
 
     def minimumSizeHint(self) -> QSize:
         return QSize(320, 230)
-
-    def _make_choices(self) -> None:
-        """What can be shown instead, where not everything fits."""
-        self.choices = QWidget()
-        row = QHBoxLayout(self.choices)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(2)
-        self.fit = toggle("show fit", "attention.fit", "Show the fit in place of the head’s own")
-        row.addWidget(self.fit)
-        row.addStretch(1)
-        self.chosen = QButtonGroup(self)
-        self.choice: dict[str, QToolButton] = {}
-        for key, (text, tip) in PANELS.items():
-            button = toggle(text, f"attention.{key}", tip, checked=key == "map")
-            self.chosen.addButton(button)
-            self.choice[key] = button
-            row.addWidget(button)
-        for button in (self.fit, *self.choice.values()):
-            button.setStyleSheet("font-size: 12px; padding: 1px 6px;")
-            button.toggled.connect(self._rearrange)
 
     # -- where they stand ----------------------------------------------------------------------------------
 
@@ -96,7 +77,7 @@ class AttentionPage(QWidget):
         told = n, has_fit, has_waves, has_lives
         if told != (self.n_heads, self.has_fit, self.has_waves, self.has_lives):
             self.n_heads, self.has_fit, self.has_waves, self.has_lives = told
-            self.choice["spectrum"].setVisible(has_waves)
+            self.choices.panels["spectrum"].setVisible(has_waves)
             self.arrange()
 
     def arrange(self) -> None:
@@ -117,7 +98,7 @@ class AttentionPage(QWidget):
             strip, lower = strip + spare, lower - spare
         self.choices.setVisible(not lower)
         self.choices.setGeometry(0, top + upper + 2, width, _CHOICE - 2)
-        panel = "map" if lower else next(key for key in PANELS if self.choice[key].isChecked())
+        panel = "map" if lower else next(key for key in PANELS if self.choices.panels[key].isChecked())
         panel = "map" if panel == "spectrum" and not self.has_waves else panel
         used = self._place_tiles(QRect(0, top, width, upper))
         right = QRect(used, top, width - used, upper)
@@ -174,8 +155,8 @@ class AttentionPage(QWidget):
 
     def _place_maps(self, room: QRect, there: bool) -> None:
         two = self.has_fit and room.width() >= 2 * _MAP
-        self.fit.setVisible(there and self.has_fit and not two)
-        fit_only = self.has_fit and not two and self.fit.isChecked()
+        self.choices.fit.setVisible(there and self.has_fit and not two)
+        fit_only = self.has_fit and not two and self.choices.fit.isChecked()
         shown = {"truth": there and not fit_only, "fit": there and (two or fit_only)}
         with_bar = room.width() >= _BAR_FROM
         self.map.show_bar(with_bar and not two)

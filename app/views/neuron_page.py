@@ -7,7 +7,6 @@ from typing import Any
 from PySide6.QtCore import QRect, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import (
-    QButtonGroup,
     QGridLayout,
     QHBoxLayout,
     QLabel,
@@ -18,7 +17,8 @@ from PySide6.QtWidgets import (
 )
 
 from app.views.biography import LifeStrip
-from app.views.controls import label, toggle
+from app.views.choices import Choices
+from app.views.controls import label
 from app.views.dial import Dial
 from app.views.maps import HOT, HeatMap
 from app.views.neuron_facts import FACTS
@@ -58,7 +58,10 @@ class Page(QWidget):
         self._make_maps()
         self._make_panels()
         self._make_facts()
-        self._make_choices()
+        self.choices = Choices(
+            "neuron", PANELS, "variance", "Show the fitted degree-2 polynomial in place of the activation"
+        )
+        self.choices.changed.connect(self._rearrange)
         self.strip = LifeStrip()
         self.strip.setObjectName("neuron.life")
         for widget in (
@@ -167,26 +170,6 @@ class Page(QWidget):
             self.values[key] = value
         self._facts_height = 18 * len(FACTS) - 1
 
-    def _make_choices(self) -> None:
-        """What can be shown instead, where not everything fits."""
-        self.choices = QWidget()
-        row = QHBoxLayout(self.choices)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(2)
-        self.fit = toggle("show fit", "neuron.fit", "Show the fitted degree-2 polynomial in place of the activation")
-        row.addWidget(self.fit)
-        row.addStretch(1)
-        self.chosen = QButtonGroup(self)
-        self.choice: dict[str, QToolButton] = {}
-        for key, (text, tip) in PANELS.items():
-            button = toggle(text, f"neuron.{key}", tip, checked=key == "variance")
-            self.chosen.addButton(button)
-            self.choice[key] = button
-            row.addWidget(button)
-        for button in (self.fit, *self.choice.values()):
-            button.setStyleSheet("font-size: 12px; padding: 1px 6px;")
-            button.toggled.connect(self._rearrange)
-
     # -- where they stand ----------------------------------------------------------------------------------
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -219,8 +202,8 @@ class Page(QWidget):
         self._place_facts(QRect(width - self.side_width, _HEAD, self.side_width, upper), dial_in_side)
         self.dial.setVisible(dial_in_side or "phases" in keys)
         self.choices.setVisible(bar > 0)
-        self.fit.setVisible(not two)
-        for key, button in self.choice.items():
+        self.choices.fit.setVisible(not two)
+        for key, button in self.choices.panels.items():
             button.setVisible(choose and key in in_lower)
         y = _HEAD + upper
         self.choices.setGeometry(0, y, width, _CHOICE - 2)
@@ -254,7 +237,7 @@ class Page(QWidget):
     def _fitting(self, width: int, height: int, dial_in_side: bool) -> list[str]:
         """The chosen panel, and the others as long as there is room; a square one only if it is not too small."""
         wanted = [key for key in PANELS if not (key == "phases" and dial_in_side)]
-        chosen = next((key for key in wanted if self.choice[key].isChecked()), wanted[0])
+        chosen = next((key for key in wanted if self.choices.panels[key].isChecked()), wanted[0])
         keys = [chosen]
         for key in wanted:
             if key in ("phases", "spectrum") and height < _SQUARE:
@@ -264,7 +247,7 @@ class Page(QWidget):
         return [key for key in wanted if key in keys]
 
     def _place_maps(self, room: QRect, two: bool) -> None:
-        truth, fit = two or not self.fit.isChecked(), two or self.fit.isChecked()
+        truth, fit = two or not self.choices.fit.isChecked(), two or self.choices.fit.isChecked()
         with_bar = room.width() >= _BAR_FROM
         self.map.show_bar(with_bar and not two)
         self.fit_map.show_bar(with_bar)

@@ -462,7 +462,7 @@ def test_that_what_is_on_show_is_inside_and_apart(
              page.choices, page.strip]  # fmt: skip
     for what in ("map", "spectrum", "table"):
         if page.choices.isVisible():
-            page.choice[what].click()
+            page.choices.panels[what].click()
         there = [part.geometry() for part in parts if part.isVisible()]
         assert sum(part.isVisible() for part in (page.map, page.spectrum.widget, page.table)) >= 1
         for i, one in enumerate(there):
@@ -479,16 +479,16 @@ def test_that_in_a_small_view_the_panels_take_turns(view: AttentionView, qtbot: 
         return page.map.isVisible(), page.spectrum.widget.isVisible(), page.table.isVisible()
 
     assert seen() == (True, False, False)
-    qtbot.mouseClick(page.choice["spectrum"], LEFT)
+    qtbot.mouseClick(page.choices.panels["spectrum"], LEFT)
     assert seen() == (False, True, False)
     assert page.spectrum.cosines.height == pytest.approx(
         attention_fourier(run, run.n_checkpoints - 1).coefficient[0, 1::2]
     )
-    qtbot.mouseClick(page.choice["table"], LEFT)
+    qtbot.mouseClick(page.choices.panels["table"], LEFT)
     assert seen() == (False, False, True)
     assert len(page.table._rows) == 2
-    qtbot.mouseClick(page.choice["map"], LEFT)
-    qtbot.mouseClick(page.fit, LEFT)
+    qtbot.mouseClick(page.choices.panels["map"], LEFT)
+    qtbot.mouseClick(page.choices.fit, LEFT)
     assert (page.map.isVisible(), page.fit_map.isVisible()) == (False, True)
     assert painted(page.fit_map).shape == (11, 11)
     assert page.strip.heads == (0,)

@@ -447,7 +447,7 @@ def test_that_nothing_overlaps_or_is_cut_in_any_room(
     show(view, qtbot, run, (0, clear_neuron(run)))
     view.resize(width, height)
     page = view._page
-    page.choice[panel].setChecked(True)
+    page.choices.panels[panel].setChecked(True)
     qtbot.waitUntil(lambda: page.width() > width - 60)
     parts = [
         page.head, page.map, page.fit_map, page.facts, page.choices, page.strip, page.dial, page.shares, page.written,
@@ -475,7 +475,7 @@ def test_that_the_fit_takes_the_maps_place_where_only_one_fits(view: NeuronView,
     view.resize(430, 460)
     page = view._page
     qtbot.waitUntil(lambda: not page.fit_map.isVisible())
-    qtbot.mouseClick(page.fit, LEFT)
+    qtbot.mouseClick(page.choices.fit, LEFT)
     assert page.fit_map.isVisible()
     assert not page.map.isVisible()
     order = view._order(answer)
