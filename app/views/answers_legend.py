@@ -11,13 +11,12 @@ from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent, QR
 from PySide6.QtWidgets import QAbstractButton, QWidget
 
 from app import theme
-from app.numbers import percent
+from app.numbers import epoch_text, percent
 from app.theme import SPACE
 from app.views.answer_colours import inks, lightness, right_colours
 from app.views.legend import value_text
 from app.views.maps import HeatMap
 from app.views.pair_classes import KINDS, Ints
-from app.views.plots import epoch_text
 from engine.analysis.pairs import Score
 
 

@@ -9,12 +9,11 @@ import numpy as np
 
 from app.ablation_words import ablation_texts
 from app.export import Table
-from app.numbers import percent
+from app.numbers import epoch_text, percent
 from app.session import Selection
 from app.views.help import Help
 from app.views.legend import value_text
 from app.views.pair_classes import KINDS, LONG, NAMES, kinds, labels
-from app.views.plots import epoch_text
 from engine.analysis.progress_curves import Pinned
 from engine.analysis.solutions import AnswerMap, ClassScores, Graduation, cycle_mask
 from engine.config import Config

@@ -9,7 +9,7 @@ import numpy as np
 
 from app.export import Table
 from app.views.attention_words import SEEN
-from app.views.logits import component_name
+from app.views.logits_words import component_name
 from engine.analysis.attention_replaced import Replaced
 from engine.analysis.heads import HeadLives, HeadPicture
 

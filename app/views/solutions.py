@@ -10,13 +10,13 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.compute import Answer, Compute, Query
 from app.export import Table
+from app.numbers import epoch_text
 from app.session import Selection, Session
 from app.theme import SPACE
 from app.views.ablated import STALE_MS, asked
 from app.views.base import TracedView
 from app.views.controls import toggle
 from app.views.pair_classes import has_basis
-from app.views.plots import epoch_text
 from app.views.solutions_desk import SolutionsDesk
 from app.views.solutions_fader import TOP
 from app.views.solutions_plots import SolutionsPlots

@@ -11,12 +11,13 @@ from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from app import theme
+from app.numbers import epoch_text
 from app.session import Session
 from app.theme import SPACE
 from app.views.controls import label
 from app.views.legend import value_text
 from app.views.over_time import DASHED, DOTTED, SOLID, TimePlot
-from app.views.plots import epoch_text, pen
+from app.views.plots import pen
 from app.views.solutions_words import CURVES, LOSSES, POWERS, between, value_at
 from engine.analysis.curves import Curve
 from engine.analysis.solutions import TwoSolutions

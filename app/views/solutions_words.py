@@ -8,12 +8,11 @@ import numpy as np
 
 from app.ablation_words import cut_texts
 from app.export import Table
-from app.numbers import percent
+from app.numbers import epoch_text, percent
 from app.session import Selection
 from app.views.help import Help
 from app.views.legend import value_text
 from app.views.over_time import DOTTED, SOLID
-from app.views.plots import epoch_text
 from engine.analysis.ablation import Ablation
 from engine.analysis.curves import Curve
 from engine.analysis.solutions import ClassScores, TwoSolutions
