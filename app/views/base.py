@@ -67,6 +67,7 @@ class View(QFrame):
         self._message.setWordWrap(True)
         self.header = Header(self.title, self.about, self.options(), self._menu)
         self.header.wanted.connect(lambda what: self.wanted.emit(self, what))
+        self.destroyed.connect(self.header.deleteLater)  # where no dock has it
         self.header.beside.clicked.connect(lambda: self.wanted.emit(self, "beside"))
         self._title, self._subtitle = self.header.title, self.header.subtitle
         self._resting = ""  # the subtitle when nothing is under the pointer
@@ -206,6 +207,10 @@ class View(QFrame):
             self._note(query, selection)
             self._ask(query)
         self._want_exact(selection)
+
+    def renew(self) -> None:
+        """Ask again: something else than the selection has changed."""
+        self.refresh(self.session.selection)
 
     def _ask(self, query: Query) -> None:
         """Draw what is known already; nobody else need hear of it, as dozens would with every move of a finger."""
@@ -379,9 +384,9 @@ class TracedView(View):
 
     def __init__(self, session: Session, compute: Compute) -> None:
         super().__init__(session, compute)
-        self.tracing.grew.connect(lambda: self.refresh(session.selection))
+        self.tracing.grew.connect(self.renew)
         if self.draws_sketches:
-            self.tracing.sketched.connect(lambda: self.refresh(session.selection))
+            self.tracing.sketched.connect(self.renew)
 
     def traced(self, analysis: Any, selection: Selection, *more: Any) -> Query:
         """The query of an analysis of the traces."""

@@ -51,7 +51,7 @@ class CirclesView(View):
 
     def __init__(self, session: Session, compute: Compute) -> None:
         super().__init__(session, compute)
-        self.tracing.grew.connect(lambda: self.refresh(session.selection))
+        self.tracing.grew.connect(self.renew)
 
     def options(self) -> list[QWidget]:
         self._own = toggle(

@@ -80,7 +80,7 @@ class ClockView(View):
     def __init__(self, session: Session, compute: Compute) -> None:
         self._numbers: tuple[Query | None, Clock | None] = (None, None)
         super().__init__(session, compute)
-        self.tracing.grew.connect(lambda: self.refresh(session.selection))
+        self.tracing.grew.connect(self.renew)
 
     def options(self) -> list[QWidget]:
         self._stages = [

@@ -45,7 +45,7 @@ class CompareView(TracedView):
         self._numbers: tuple[Query, tuple[Exact, Exact]] | None = None  # and what they answer
         self._heard = False  # whether the reference's traces tell when they grow
         super().__init__(session, compute)
-        self._comparison.changed.connect(lambda: self.refresh(session.selection))
+        self._comparison.changed.connect(self.renew)
 
     def options(self) -> list[QWidget]:
         self._which = QComboBox()
@@ -109,7 +109,7 @@ class CompareView(TracedView):
     def refresh(self, selection: Selection) -> None:
         if selection.reference is not None and self.on_show and not self._heard:
             self._heard = True
-            self._comparison.tracing.grew.connect(lambda: self.refresh(self.session.selection))
+            self._comparison.tracing.grew.connect(self.renew)
         super().refresh(selection)
 
     def _known(self, run: Run, n: int, tracing: Tracing) -> Known:

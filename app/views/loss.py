@@ -128,7 +128,7 @@ class LossView(TracedView):
         self._kin: list[RelativeCurves] = []  # the relatives on offer
         self._kin_legend = [self._entry(f"relative.{place}") for place in range(MOST)]
         self._reference = ReferenceLosses(self.session, self.compute, self._plots, self)
-        self._reference.changed.connect(lambda: self.refresh(self.session.selection))
+        self._reference.changed.connect(self.renew)
         self.header.beside.toggled.connect(lambda _: self.redraw())
         for entry in self._reference.legend.values():
             entry.toggled.connect(lambda _: self.redraw())

@@ -78,7 +78,7 @@ class SurgeryView(TracedView):
         self._curves_query: Query | None = None
         super().__init__(session, compute)
         self._sets = SetTracing(session, compute, self.tracing)
-        self._sets.grew.connect(lambda: self.refresh(session.selection))
+        self._sets.grew.connect(self.renew)
         self._sets.progressed.connect(self._tell_progress)
         self._stale = self._timer(lambda: self._tell(self.session.selection, stale=True), STALE_MS)
         self._soon = self._timer(self._ask_carriers, 0)
