@@ -77,7 +77,7 @@ def shown(qtbot: QtBot, window: MainWindow, run: Run, settle: Settle) -> MainWin
     """The window, with everything measured."""
     window.show_run(run, 40)
     window.session.select(neurons=((0, 3),))
-    qtbot.waitUntil(lambda: window.tracing.is_done, timeout=20_000)
+    qtbot.waitUntil(lambda: window.tracing.is_done and not window.panel.estimating, timeout=20_000)
     settle(window)
     loss = next(view for view in window.views if view.name == "loss")
     assert isinstance(loss, LossView)
