@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import ClassVar
 
 from PySide6.QtCore import QObject, QThread, QTimer, Signal
 
@@ -81,9 +82,9 @@ class Family(QObject):
             return
         live = self.live()
         runs = [run, *([live] if live is not None and live.id != run.id else [])]
-        self._look = look = _Look(runs, [Path(name) for name in self.elsewhere()], self._headers, self)
+        self._look = look = _Look(runs, [Path(name) for name in self.elsewhere()], self._headers)
         look.finished.connect(self._found)
-        look.start()
+        look.begin()
 
     def close(self) -> None:
         """End the thread, if there is one."""
@@ -110,7 +111,6 @@ class Family(QObject):
         look, self._look = self._look, None
         assert look is not None
         look.wait()
-        look.deleteLater()
         run = self._session.selection.run
         if run is not None and look.runs[0].id == run.id:
             self._take(look.members if len(look.members) > 1 else ())
@@ -143,10 +143,17 @@ class Family(QObject):
 class _Look(QThread):
     """Reads headers away from the window.  runs : the one on show, and others that are open"""
 
-    def __init__(self, runs: list[Run], elsewhere: list[Path], headers: Headers, parent: QObject) -> None:
-        super().__init__(parent)
+    _begun: ClassVar[set[_Look]] = set()  # a thread outlives who began it: Qt ends the program when it deletes one
+
+    def __init__(self, runs: list[Run], elsewhere: list[Path], headers: Headers) -> None:
+        super().__init__()
         self.runs, self._elsewhere, self._headers = runs, elsewhere, headers
         self.members: tuple[Member, ...] = ()
+
+    def begin(self) -> None:
+        self._begun.difference_update([look for look in self._begun if look.isFinished()])
+        self._begun.add(self)
+        self.start()
 
     def run(self) -> None:
         try:

@@ -1,12 +1,13 @@
 """What if from here: forks and replays begun in the window, and the way between relatives, by real clicks."""
 
+import gc
 from collections.abc import Callable
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QCoreApplication, QEvent, QPoint, Qt
 from PySide6.QtWidgets import (
     QAbstractButton,
     QApplication,
@@ -25,10 +26,12 @@ from pytestqt.qtbot import QtBot
 from app.branching import TRAINING
 from app.densify_dialog import DensifyDialog, stretches, suggested_spacing
 from app.densifying import BUSY
+from app.family import Family
 from app.family_lane import Lane
 from app.family_tree import MOST
 from app.fork_dialog import ForkDialog
 from app.main_window import MainWindow
+from app.session import Session
 from app.views.legend import value_text
 from app.views.loss import LossView
 from engine import recording
@@ -674,3 +677,16 @@ def test_that_the_parent_is_drawn_behind_its_fork_from_the_branching_point(
     assert "Thin, over 11 logits: parent (the run that it was forked from" in loss.describe(
         loss.answer, grown.session.selection
     )
+
+
+def test_that_a_search_for_relatives_may_outlive_its_window(qtbot: QtBot, run: Run) -> None:
+    session = Session()
+    family = Family.of(session)
+    session.show_run(run)
+    look = family._look
+    assert look is not None
+    session.deleteLater()
+    del session, family
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    gc.collect()
+    assert look.wait(20_000)
