@@ -38,7 +38,7 @@ class Scrub:
     seen_* : checkpoints visited before    first_* : jumps from rest to checkpoints never visited
     training_* : the same while the paper's run is trained     start_ms : from starting the program to its first
     picture, warm     open_ms : opening the largest run to its first picture     peak_rss_mb : after scrubbing it end
-    to end twice
+    to end twice    loop_ms : a million additions in Python, the fastest of several: how fast this machine is just now
     """
 
     platform: str
@@ -51,6 +51,7 @@ class Scrub:
     start_ms: float
     open_ms: float
     peak_rss_mb: float
+    loop_ms: float
     by_layout: dict[str, dict[str, float]]
 
 
@@ -122,6 +123,7 @@ def scrub(runs: Iterable[Path] = (), seconds_of_training: float = 6.0) -> Scrub:
         start_ms=start_ms(),
         open_ms=open_ms,
         peak_rss_mb=peak,
+        loop_ms=_loop_ms(),
         by_layout=by_layout,
     )
 
@@ -242,6 +244,16 @@ def _summary(first: list[float], seen: list[float]) -> dict[str, float]:
         "seen_p50_ms": float(np.median(seen)), "seen_p95_ms": float(np.percentile(seen, 95)),
         "first_p50_ms": float(np.median(first)), "first_p95_ms": float(np.percentile(first, 95)),
     }  # fmt: skip
+
+
+def _loop_ms() -> float:
+    times = []
+    for _ in range(7):
+        begin, total = time.perf_counter(), 0
+        for i in range(1_000_000):
+            total += i
+        times.append(1000 * (time.perf_counter() - begin))
+    return min(times)
 
 
 def _peak_mb() -> float:

@@ -262,7 +262,7 @@ def parser() -> argparse.ArgumentParser:
 ALIGNMENTS = {"epoch": "EPOCH", "t_gen": "FROM_GROKKING", "t/t_gen": "RELATIVE"}
 VERBS = {
     "screenshot": "Write a picture of the whole window on a run; needs no display.",
-    "figure": "Write a figure or the table of the paper, computed on a run; needs no display.",
+    "figure": "Write a figure or a table of the paper, computed on a run; needs no display.",
     "movie": "Write a movie of the window or a view over a run's checkpoints; needs no display.",
     "bench": "Measure the window on this machine.",
 }

@@ -67,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
         prog="grokscope",
         description="A microscope for grokking. Without a verb it opens the window; "
         "`main.py RUN.h5` opens it on a run.",
-        epilog="One more verb draws: screenshot (see main.py screenshot --help). "
+        epilog="Three more verbs draw: screenshot, figure and movie (see main.py figure --help). "
         "Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C.",
     )
     verbs = top.add_subparsers(title="verbs", metavar="VERB", required=True)

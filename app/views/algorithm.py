@@ -23,7 +23,7 @@ from app.views.controls import label, toggle
 from app.views.help import Help
 from app.views.legend import LegendEntry
 from app.views.maps import HeatMap
-from app.views.measure_tracks import CircleTrack, MeasureTrack, ReferenceTrack, circle_words, span_of
+from app.views.measure_tracks import BETWEEN, CircleTrack, MeasureTrack, ReferenceTrack, circle_words, span_of
 from app.views.over_time import DOTTED, SOLID
 from app.views.sentence import Sentence, keys_text
 from app.views.tracks import share_epochs
@@ -77,15 +77,16 @@ class AlgorithmView(TracedView):
     help = Help(
         see="Over training: gradient symmetricity s<sub>g</sub>, distance irrelevance q, and for the circle of every "
         "key frequency how much better the pizza's formula explains its logits than the clock's (above zero a pizza; "
-        "the dotted lines are where a pure one of each would be). Bands and dotted lines are published values, their "
-        "source under the pointer. The map is the logit of the right answer at the checkpoint on show, a + b down and "
-        "a − b across, in its own range.",
+        "the dotted lines are where a pure one of each would be; less than half of that is called between). Bands and "
+        "dotted lines are published values, their source under the pointer; rate is the attention rate of those "
+        "models: 0 is uniform attention, 1 a transformer's own. The map is the logit of the right answer at the "
+        "checkpoint on show, a + b down and a − b across, in its own range.",
         look_for="A pizza's right logit depends on the distance alone, so its map has upright stripes and q is low; a "
         "clock is equally sure of all pairs, its map is flat but for small ripples, and q is near 1. On the paper's "
         "mainline both measures pass through both: s<sub>g</sub> is 1 at the start, .17 while it memorises, .80 at "
         "epoch 11 000 and .33 at the end, q falls from .99 to .66 and rises above .72. The circles say why: all five "
-        "form as pizzas, and in cleanup 42, 52 and 35, the ones that a head attends by, turn into clocks; 14 and 41 "
-        "stay pizzas.",
+        "begin on the side of the pizza, and in cleanup 42, 52 and 35, the ones that a head attends by, turn into "
+        "clocks; 14 and 41 stay pizzas.",
         wrong="Values far outside all bands after grokking: another algorithm, or several at once; look at the "
         "circles. Before there is an algorithm neither measure means anything: untrained weights are perfectly "
         "symmetric, and q is near 1 for noise. The references are of other models (p = 59, read at b, no “=”).",
@@ -415,13 +416,12 @@ def sentence(curves: AlgorithmCurves, epoch: int, short: bool = False) -> str:
         f"{name} {getattr(curves, of)[i]:.2f}"
         for name, of in (("s_g", "symmetricity"), ("q", "irrelevance")) if np.isfinite(getattr(curves, of)[i])
     ]  # fmt: skip
-    named = {k: circle_words(curves.circle_at(k, epoch))[0] for k in curves.circles}
-    for name in (CLOCK, PIZZA):
+    named = {k: circle_words(curves.circle_at(k, epoch), curves.pure)[0] for k in curves.circles}
+    for name in (CLOCK, PIZZA, BETWEEN):
         of = [str(k) for k, found in named.items() if found == name]
         if of:
-            said.append(
-                f"{len(of)} {name}{'s' * (len(of) > 1)}" if short else f"{', '.join(of)} {name}{'s' * (len(of) > 1)}"
-            )
-    if named and not {CLOCK, PIZZA} & set(named.values()) and "…" not in named.values():
+            several = "s" * (len(of) > 1 and name != BETWEEN)
+            said.append(f"{len(of) if short else ', '.join(of)} {name}{several}")
+    if named and not {CLOCK, PIZZA, BETWEEN} & set(named.values()) and "…" not in named.values():
         said.append("no circle is either yet")
     return f"{when}: {' · '.join(said)}" if said else f"{when}: neither measure is defined"

@@ -195,7 +195,7 @@ class HeadTiles(QWidget):
 
     def _paint_caption(self, painter: QPainter, head: int, tile: Tile, place: QRect) -> None:
         look = theme.current()
-        line = QRect(place.x(), place.y() - CAPTION, place.width() + GAP - 2, CAPTION - 2)
+        line = QRect(place.x(), place.y() - CAPTION, place.width() + GAP - 7, CAPTION - 2)
         flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
         painter.setFont(font(_TYPE, head == self._shown))
         painter.setPen(QColor(look.text if head == self._shown else look.muted))

@@ -32,7 +32,7 @@ _LINES = {
     "excluded_all": (1.4, SOLID), "ratio": (1.4, DOTTED), "seen": (1.6, DASHED),
     "unseen": (1.6, Qt.PenStyle.DashDotLine),
 }  # fmt: skip
-_RELATIVES = (DASHED, DOTTED, Qt.PenStyle.DashDotLine, Qt.PenStyle.DashDotDotLine)  # thin; by their places
+_RELATIVES = (DOTTED, Qt.PenStyle.DashDotLine, Qt.PenStyle.DashDotDotLine, DASHED)  # thin; by their places
 _ACCURACIES = (-0.05, 1.08)
 _LEAST = {"loss": 60, "accuracy": 84}  # pixels: a plot's name and its ticks need that much
 _ROOMY, _TALL = 270, 96  # pixels: of both plots, for an axis name of its own; of losses, for the name with its unit

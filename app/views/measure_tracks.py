@@ -191,7 +191,7 @@ class CircleTrack(MeasureTrack):
     def say(self, curves: AlgorithmCurves, epoch: int) -> None:
         """The values at an epoch."""
         for k, entry in zip(curves.circles, self.entries, strict=False):
-            entry.say(*circle_words(curves.circle_at(k, epoch)))
+            entry.say(*circle_words(curves.circle_at(k, epoch), curves.pure))
 
     def show_pure(self, shown: bool) -> None:
         """Whether the lines of pure algorithms are drawn."""
@@ -223,12 +223,24 @@ def colour_of(name: str) -> QColor:
     return QColor({PIZZA: look.positive, CLOCK: look.negative}.get(name, look.muted))
 
 
-def circle_words(found: tuple[float, float] | None, told: float = 0.5) -> tuple[str, str]:
-    """Which formula a circle's logits follow, where it explains enough, and what clock and pizza explain, in %."""
+BETWEEN = "between"
+
+
+def circle_words(found: tuple[float, float] | None, pure: float, told: float = 0.5) -> tuple[str, str]:
+    """Which formula a circle's logits follow, and what clock and pizza explain, in %.
+
+    None where neither explains enough; between, where they differ by less than half of what a pure one would.
+    pure : what a pure one leaves to the other formula
+    """
     if found is None:
         return "…", ""
     clock, pizza = found
-    name = "–" if max(found) < told else CLOCK if clock > pizza else PIZZA
+    if max(found) < told:
+        name = "–"
+    elif abs(clock - pizza) < (1 - pure) / 2:
+        name = BETWEEN
+    else:
+        name = CLOCK if clock > pizza else PIZZA
     return name, f" {100 * clock:.0f} : {100 * pizza:.0f}".replace("-", "−")
 
 

@@ -251,7 +251,7 @@ class SurgeryView(TracedView):
 
     def _ask_curves(self, selection: Selection) -> None:
         assert selection.run is not None
-        self._question = question_of(selection.run.config, selection.ablation)
+        self._question = question_of(selection.run.config, selection.ablation, self._keys())
         self._tell_progress()
         traces = self.tracing.traces
         if self._question is None or traces is None or self.tracing.run is not selection.run:

@@ -37,14 +37,14 @@ _MODEL_A = "Model A, attention rate 0"
 _MEAN = "mean of the released one-layer runs with attention rate"
 SYMMETRICITY = (
     Reference(PIZZA, 0.982, 0.9937, f"{_MEAN} below .1: .982; {_MODEL_A}: .9937"),
-    Reference("α .5–.7", 0.85, 0.85, f"{_MEAN} .5 to .7: .85"),
-    Reference("α .7–.9", 0.63, 0.63, f"{_MEAN} .7 to .9: .63"),
+    Reference("rate .5–.7", 0.85, 0.85, f"{_MEAN} .5 to .7: .85"),
+    Reference("rate .7–.9", 0.63, 0.63, f"{_MEAN} .7 to .9: .63"),
     Reference(CLOCK, 0.33, 0.455, f"{_MEAN} above .9: .455; Model B, attention rate 1: about .33 (second-hand)"),
 )
 IRRELEVANCE = (
     Reference(PIZZA, 0.1717, 0.342, f"{_MODEL_A}: .172; {_MEAN} below .5: .335 to .342"),
-    Reference("α .5–.7", 0.50, 0.50, f"{_MEAN} .5 to .7: .50"),
-    Reference("α .7–.9", 0.70, 0.70, f"{_MEAN} .7 to .9: .70"),
+    Reference("rate .5–.7", 0.50, 0.50, f"{_MEAN} .5 to .7: .50"),
+    Reference("rate .7–.9", 0.70, 0.70, f"{_MEAN} .7 to .9: .70"),
     Reference(CLOCK, 0.82, 0.82, f"{_MEAN} above .9: .82"),
 )
 SOURCE = "Zhong et al. 2023 (arXiv 2306.17844): their models A and B and run tables, p = 59, read at b, without ="

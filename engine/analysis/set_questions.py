@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from math import comb
@@ -31,11 +31,13 @@ class SetQuestion:
 
     parts : the sets of an `Ablation` and how they are taken away; nothing else of it, and `keep` is False
     draws, seed : of the random sets
+    keys : frequencies that no random set of frequencies holds: one that carries the answer is no control
     """
 
     parts: Ablation
     draws: int = DRAWS
     seed: int = 0
+    keys: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:
@@ -60,11 +62,15 @@ class SetQuestion:
         return not part.is_whole and part.what == CARRIERS
 
 
-def question_of(config: Config, ablation: Ablation) -> SetQuestion | None:
-    """The sets of an ablation, of which none is empty; None where it has none that the task knows."""
+def question_of(config: Config, ablation: Ablation, keys: tuple[int, ...] = ()) -> SetQuestion | None:
+    """The sets of an ablation, of which none is empty; None where it has none that the task knows.
+
+    keys : the run's key frequencies
+    """
     effective = applied(config, (), ablation)
     sets = {name: replace(getattr(effective, name), keep=False) for name in SETS if not _part(effective, name).is_whole}
-    return SetQuestion(replace(WHOLE, **sets)) if sets else None
+    of_frequencies = any(name.endswith("frequencies") for name in sets)
+    return SetQuestion(replace(WHOLE, **sets), keys=keys if of_frequencies else ()) if sets else None
 
 
 def _part(ablation: Ablation, name: str) -> Units | Frequencies:
@@ -83,13 +89,17 @@ def only(ablation: Ablation) -> Ablation:
 # -- random sets -----------------------------------------------------------------------------------------------
 
 
-def random_sets(everything: Sequence[Any], mine: Sequence[Any], draws: int, rng: np.random.Generator) -> list[Members]:
-    """Distinct random sets of the size of `mine`, from what is not in it, or from everything where that is too little.
+def random_sets(
+    everything: Sequence[Any], mine: Sequence[Any], draws: int, rng: np.random.Generator, apart: Collection[Any] = ()
+) -> list[Members]:
+    """Distinct random sets of the size of `mine`, from what is neither in it nor `apart`, where that is enough.
 
-    All of them where there are not more than `draws`; none where `mine` is everything.
+    Else from what is not in it, else from everything. All of them where there are not more than `draws`; none where
+    `mine` is everything.
     """
     others = [x for x in everything if x not in set(mine)]
-    pool = others if len(others) >= len(mine) else list(everything)
+    pools = ([x for x in others if x not in apart], others, list(everything))
+    pool = next((pool for pool in pools if len(pool) >= len(mine)), list(everything))
     size = len(mine)
     if comb(len(pool), size) <= draws + 1:
         return [found for found in combinations(pool, size) if set(found) != set(mine)][:draws]
@@ -120,7 +130,8 @@ def controls(question: SetQuestion, config: Config, waves: Waves | None = None) 
             assert waves is not None
             drawn["carriers"] = _random_neurons(part, waves, question.draws, rng)
         else:
-            sets = random_sets(everything[name], part.of, question.draws, rng)
+            apart = question.keys if isinstance(part, Frequencies) else ()
+            sets = random_sets(everything[name], part.of, question.draws, rng, apart)
             drawn[name] = [_with(part, of) for of in sets]
     if not drawn or not all(drawn.values()):
         return []

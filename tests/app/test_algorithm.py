@@ -252,17 +252,18 @@ def test_that_the_mainlines_circles_begin_as_pizzas_and_three_become_clocks(view
     for step in steps:
         traces.add(step, (), names)
     curves = algorithm_curves(run, run.n_checkpoints, traces, view.tracing.pinned, -1)
-    assert sentence(curves, 11_000) == "Epoch 11 000: s_g 0.80 · q 0.66 · 14, 35, 41, 42, 52 pizzas"
+    assert sentence(curves, 11_000) == "Epoch 11 000: s_g 0.80 · q 0.66 · 35, 41, 52 pizzas · 14, 42 between"
     assert sentence(curves, 40_000) == "Epoch 40 000: s_g 0.33 · q 0.77 · 35, 42, 52 clocks · 14, 41 pizzas"
     assert sentence(curves, 40_000, short=True) == "Epoch 40 000: s_g 0.33 · q 0.77 · 3 clocks · 2 pizzas"
     assert sentence(curves, 0) == "Epoch 0 is not measured yet"
 
 
 def test_that_a_circle_is_named_only_where_a_formula_explains_it() -> None:
-    assert circle_words((0.96, 0.75)) == ("clock", " 96 : 75")
-    assert circle_words((0.78, 0.97)) == ("pizza", " 78 : 97")
-    assert circle_words((0.3, -0.21)) == ("–", " 30 : −21")
-    assert circle_words(None) == ("…", "")
+    assert circle_words((0.96, 0.75), 0.79) == ("clock", " 96 : 75")
+    assert circle_words((0.78, 0.97), 0.79) == ("pizza", " 78 : 97")
+    assert circle_words((0.3, -0.21), 0.79) == ("–", " 30 : −21")
+    assert circle_words((0.95, 0.9), 0.79) == ("between", " 95 : 90")
+    assert circle_words(None, 0.79) == ("…", "")
 
 
 def test_that_a_balance_is_drawn_only_where_there_is_something_to_balance(

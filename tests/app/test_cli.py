@@ -65,7 +65,7 @@ def test_that_a_screenshot_of_a_damaged_checkpoint_fails_in_words(run_path: Path
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="displays are an affair of Linux")
-@pytest.mark.parametrize("environment", [{}, {"DISPLAY": ":87"}, {"WAYLAND_DISPLAY": "nope"}])
+@pytest.mark.parametrize("environment", [{}, {"DISPLAY": ":87", "WAYLAND_DISPLAY": "nope"}])
 def test_that_without_a_display_the_same_job_is_done_headless(
     environment: dict[str, str], run_path: Path, tmp_path: Path
 ) -> None:

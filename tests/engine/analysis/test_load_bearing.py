@@ -96,6 +96,20 @@ def test_that_a_question_is_about_the_sets_alone() -> None:
     assert found.name == SetQuestion(found.parts).name != replace(found, seed=1).name
 
 
+def test_that_no_random_set_of_frequencies_holds_a_key_frequency() -> None:
+    config, keys = Config(p=113), (14, 35, 41, 42, 52)
+    for of, what in (((31,), SUM), ((14,), BLOCK), ((14, 35), SUM), (keys, SUM)):
+        question = question_of(config, Ablation(logit_frequencies=Frequencies(of, what=what)), keys)
+        assert question is not None
+        drawn = [set(cut.logit_frequencies.of) for cut in controls(question, config)]
+        assert len(drawn) == 20
+        assert not set.union(*drawn) & {*keys, *of}
+    heads = Ablation(heads=Units(((0, 1),)))
+    assert question_of(config, heads, keys) == question_of(config, heads), "no frequencies, no keys"
+    few = random_sets(range(6), (0,), 20, np.random.default_rng(0), apart=range(6))
+    assert sorted(few) == [(1,), (2,), (3,), (4,), (5,)], "too few apart from the keys: from what is not in the set"
+
+
 def test_that_random_sets_are_distinct_of_equal_size_and_not_of_the_set() -> None:
     rng = np.random.default_rng(3)
     found = random_sets(range(1, 57), (14, 35, 41, 42, 52), 20, rng)
