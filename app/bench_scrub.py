@@ -27,6 +27,7 @@ _SIZE = (1600, 1000)
 _FIRST_VISITS, _SEEN_ROUNDS, _SWEEP = 24, 3, 24
 _FRAME = 0.016  # seconds between two moves of a finger
 _LONGEST = 90.0  # seconds that a training may take to have enough checkpoints
+_NEWS_MS = 10  # between two looks whether there was news
 _PATIENCE = 20.0  # seconds for one picture
 
 
@@ -222,7 +223,10 @@ def _settle(window: MainWindow) -> None:
 
 
 def _until(window: MainWindow, there: Callable[[], bool]) -> bool:
-    """Run the event loop until an answer makes it so, asleep between them as the program is.  -> whether it is so"""
+    """Run the event loop until it is so, asleep in between as the program is.  -> whether it is so
+
+    An answer makes it so, or news of the run on show: then a view draws what is known already, and nobody is told.
+    """
     loop, patience = QEventLoop(), QTimer()
     patience.setSingleShot(True)
     patience.timeout.connect(loop.quit)
@@ -232,6 +236,9 @@ def _until(window: MainWindow, there: Callable[[], bool]) -> bool:
         if there():
             loop.quit()
 
+    news = QTimer()
+    news.timeout.connect(look)
+    news.start(_NEWS_MS)
     window.compute.answered.connect(look)
     if not there():
         loop.exec()
