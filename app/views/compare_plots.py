@@ -19,6 +19,7 @@ from app.views.plots import Bars, dress, on_leave, pen, plot_widget, relabel, se
 
 Floats = NDArray[np.float64]
 _FLOOR = 1e-3  # of the largest norm: the lower end of a logarithmic axis
+_NAMED = 34  # pixels of a bar that has its name under it, whatever it is
 
 
 class RankedPlot:
@@ -151,12 +152,19 @@ class DistanceBars:
         self.widget.scene().sigMouseMoved.connect(self._moved)
         on_leave(self.widget, lambda: self.read(None))
         self._names: list[str] = []
+        self.widget.getViewBox().sigResized.connect(lambda *_: self._name())
+
+    def _name(self) -> None:
+        """Under the bars, as far as there is room: the names of biases are the longest."""
+        roomy = self.widget.getViewBox().width() >= _NAMED * len(self._names)
+        names = [(i, name.replace("W_", "").replace("ln_final", "lnf")) for i, name in enumerate(self._names)
+                 if roomy or name.startswith("W_")]  # fmt: skip
+        self.widget.getPlotItem().getAxis("bottom").setTicks([names])
 
     def show_distances(self, found: Mapping[str, float]) -> None:
         if list(found) != self._names:
             self._names = list(found)
-            names = [(i, name.replace("W_", "").replace("ln_final", "lnf")) for i, name in enumerate(self._names)]
-            self.widget.getPlotItem().getAxis("bottom").setTicks([names])
+            self._name()
         look = theme.current()
         self.bars.show_bars(np.arange(len(found)), list(found.values()), 0.7, [QColor(look.muted)] * len(found))
         set_range(self.widget, (-0.6, len(found) - 0.4), (0.0, self.TOP))

@@ -263,9 +263,9 @@ class LossView(TracedView):
             self.redraw()
 
     def _draw_relatives(self, last: float, unit: float, selection: Selection) -> None:
-        """As far as this run is to go; the reference has curves of its own."""
-        drawn = selection.reference.id if selection.reference is not None and self._is_overlaid else ""
-        self._kin = relative_curves(self._family, last, unit, drawn) if self._relatives.isChecked() else []
+        """As far as this run is to go; none beside the curves of a second run: two kinds of thin lines are too many."""
+        second = selection.reference is not None and self._is_overlaid
+        self._kin = relative_curves(self._family, last, unit) if self._relatives.isChecked() and not second else []
         roles = [role for role in ROLES if self._legend[role].isChecked()]
         for kind in KINDS:
             shown = [x if entry.isChecked() else None for x, entry in zip(self._kin, self._kin_legend, strict=False)]

@@ -31,13 +31,13 @@ class RelativeCurves:
         return self.loss if kind == "loss" else self.accuracy
 
 
-def relative_curves(family: Family, last: float, unit: float = 1.0, but: str = "") -> list[RelativeCurves]:
+def relative_curves(family: Family, last: float, unit: float = 1.0) -> list[RelativeCurves]:
     """Of the nearest relatives of the run on show, as far as `last`; those without a point are left out.
 
-    unit : what losses are divided by    but : id of a run that is drawn otherwise
+    unit : what losses are divided by
     """
     shown, members = family.shown, family.members
-    near = [i for i in nearest(members, shown, MOST + 1) if i != shown and members[i].header.id != but]
+    near = [i for i in nearest(members, shown, MOST + 1) if i != shown]
     found = [_curves(members, shown, i, last, unit) for i in near if shown is not None]
     return [relative for relative in found if relative.loss]
 

@@ -34,7 +34,7 @@ _LINES = {
 }  # fmt: skip
 _RELATIVES = (DOTTED, Qt.PenStyle.DashDotLine, Qt.PenStyle.DashDotDotLine, DASHED)  # thin; by their places
 _ACCURACIES = (-0.05, 1.08)
-_LEAST = {"loss": 60, "accuracy": 84}  # pixels: a plot's name and its ticks need that much
+_LEAST = {"loss": 44, "accuracy": 84}  # pixels: a plot's name and its ticks need that much
 _ROOMY, _TALL = 270, 96  # pixels: of both plots, for an axis name of its own; of losses, for the name with its unit
 _DECADE = 22  # pixels: between two powers of ten that are named
 _EDGE = 6  # pixels: half the height of such a name
