@@ -163,18 +163,9 @@ def colour_table(name: str = "viridis") -> NDArray[np.uint8]:
     return table
 
 
-def colour_map(name: str = "viridis") -> pg.ColorMap:
-    return pg.colormap.get(name)
-
-
 def diverging_table(look: Theme | None = None) -> NDArray[np.uint8]:
     """Blue, the panel at zero, orange: for signed values from -m to m.  (256, 3), zero at rows 127 and 128"""
     return _diverging(look or current())
-
-
-def diverging_map(look: Theme | None = None) -> pg.ColorMap:
-    """The same for a colour bar."""
-    return pg.ColorMap(None, diverging_table(look))
 
 
 def wheel_table(look: Theme | None = None) -> NDArray[np.uint8]:

@@ -216,11 +216,15 @@ class Traces:
 
     def extra(self, name: str) -> tuple[NDArray[np.int64], dict[str, Array]]:
         """Epochs at which an extra is measured, ascending, and its columns.  (m,), (m, …) each"""
+        return self._ascending(f"extra/{name}")
+
+    def _ascending(self, group: str) -> tuple[NDArray[np.int64], dict[str, Array]]:
+        """Epochs of a table's rows, ascending, and its columns in that order."""
         with self._lock:
-            epochs = self._stored_epochs(f"extra/{name}")
+            epochs = self._stored_epochs(group)
             order = np.argsort(epochs, kind="stable")
-            held = self._file.get(f"extra/{name}", {})
-            return epochs[order], {key: held[key][()][order] for key in held if key != "epoch"}
+            held = self._file.get(group, {})
+            return epochs[order], {name: held[name][()][order] for name in held if name != "epoch"}
 
     def _tables(self) -> tuple[NDArray[np.int64], Any]:
         """Epochs and S of each, in any order; of none where the task has no basis."""
@@ -329,10 +333,7 @@ class Traces:
 
     def kept_columns(self, name: str) -> dict[str, Array]:
         """The columns of a table at `kept_epochs`; empty where there is none."""
-        with self._lock:
-            order = np.argsort(self._stored_epochs(f"more/{name}"), kind="stable")
-            group = self._file.get(f"more/{name}", {})
-            return {column: data[()][order] for column, data in group.items() if column != "epoch"}
+        return self._ascending(f"more/{name}")[1]
 
     # -- what follows for a set of frequencies ---------------------------------------------------------------------
 
