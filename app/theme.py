@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from string import Template
 from tempfile import TemporaryDirectory
@@ -135,8 +135,13 @@ def apply(app: QApplication, theme: Theme) -> None:
 def frequency_colour(k: int, keys: Sequence[int], look: Theme | None = None) -> QColor:
     """The colour of a frequency: its own if it is a key frequency, the same everywhere."""
     look = look or current()
-    place = _colour_places(tuple(sorted(set(keys))), len(look.frequencies)).get(k)
-    return QColor(look.other_frequency if place is None else look.frequencies[place])
+    return QColor(_frequency_colour(k, tuple(keys), look.frequencies, look.other_frequency))
+
+
+@lru_cache(maxsize=8192)
+def _frequency_colour(k: int, keys: tuple[int, ...], colours: tuple[str, ...], other: str) -> QColor:
+    place = _colour_places(tuple(sorted(set(keys))), len(colours)).get(k)
+    return QColor(other if place is None else colours[place])
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +54,7 @@ class CheckpointSlider(QSlider):
         self._places: NDArray[np.float64] = np.zeros(0)
         self._spans: tuple[Span, ...] = ()
         self._marks: tuple[int, ...] = ()
-        self._under, self._over, self._edition = Still(), Still(), 0  # what the handle moves over
+        self._under, self._done, self._over, self._edition = Still(), Still(), Still(), 0  # what the handle moves over
         self.setObjectName("timeline.slider")
         self.setAccessibleName("Checkpoint")
         self.setMouseTracking(True)
@@ -154,18 +155,16 @@ class CheckpointSlider(QSlider):
         look = theme.current()
         painter = on_panel(self, event)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        groove = QRectF(_MARGIN, _GROOVE - 2, self.width() - 2 * _MARGIN, 4)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(look.raised if look.name == "dark" else look.border))
-        painter.drawRoundedRect(groove, 2, 2)
+        empty = QColor(look.raised if look.name == "dark" else look.border)
         if not len(self._epochs):
+            self._paint_groove(empty, painter)
             return
         here = self.place_of(self.value())
         edition = self._edition, look.name
-        self._under.paint(painter, self.size(), edition, self._paint_phases)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(look.accent))
-        painter.drawRoundedRect(QRectF(_MARGIN, _GROOVE - 2, here - _MARGIN, 4), 2, 2)
+        self._under.paint(painter, self.size(), edition, partial(self._paint_under, empty))
+        painter.setClipRect(QRectF(0, 0, here, self.height()))
+        self._done.paint(painter, self.size(), edition, partial(self._paint_groove, QColor(look.accent)))
+        painter.setClipping(False)
         self._over.paint(painter, self.size(), edition, self._paint_over)
         painter.setBrush(QColor(look.text))
         painter.setPen(QPen(QColor(look.accent), 2 if self.hasFocus() else 0.01))
@@ -175,6 +174,16 @@ class CheckpointSlider(QSlider):
         """What does not move with the handle is another."""
         self._edition += 1
         self.update()
+
+    def _paint_groove(self, colour: QColor, painter: QPainter) -> None:
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(colour)
+        painter.drawRoundedRect(QRectF(_MARGIN, _GROOVE - 2, self.width() - 2 * _MARGIN, 4), 2, 2)
+
+    def _paint_under(self, empty: QColor, painter: QPainter) -> None:
+        self._paint_groove(empty, painter)
+        self._paint_phases(painter)
 
     def _paint_over(self, painter: QPainter) -> None:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -359,7 +368,7 @@ class Timeline(QFrame):
         self._speed = self._choice("timeline.speed", "Checkpoints a second", {f"{s} / s": s for s in SPEEDS})
         self._speed.setCurrentIndex(SPEEDS.index(20))
         self._speed.currentIndexChanged.connect(lambda _: self.play(self.playing))
-        self._epoch = QuietLabel("—")
+        self._epoch = QuietLabel("—", prompt=True)
         self._epoch.setObjectName("timeline.epoch")
         self._epoch.setProperty("role", "big")
         self._epoch.setFixedWidth(84)

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pyqtgraph as pg
 from numpy.typing import NDArray
-from PySide6.QtCore import QRectF, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QComboBox, QWidget
 
 from app import theme
@@ -46,6 +45,7 @@ from app.views.answers_words import (
 )
 from app.views.base import TracedView
 from app.views.controls import toggle
+from app.views.live_plot import Cells
 from app.views.maps import HOT, SEQUENTIAL, SIGNED, HeatMap, table_of
 from app.views.pair_classes import KINDS, LONG, NAMES, Ints, cycle, kinds, unwrapped
 from engine.analysis.solutions import (
@@ -110,9 +110,8 @@ class AnswersView(TracedView):
         self._map = HeatMap("a", "b")
         self._map.setAccessibleName("Answers to every pair")
         self._map.pointer.said = lambda: self.value
-        self._overlay = pg.ImageItem(autoDownsample=False)
-        self._overlay.setZValue(5)
-        self._map.plot.addItem(self._overlay, ignoreBounds=True)
+        self._overlay = Cells(3)
+        self._map.lay_over(self._overlay)
         self._map.hovered.connect(self._hovered)
         self._map.clicked.connect(self._clicked)
         self._legend = {name: ClassEntry(name) for name in KINDS}
@@ -258,8 +257,7 @@ class AnswersView(TracedView):
         table = np.zeros((256, 4), np.uint8)
         for i, colour in enumerate(inks(), 1):
             table[i] = rgba(colour, 200)
-        self._overlay.setImage(marks.reshape(3 * p, 3 * p), autoLevels=False, levels=(0, 255), lut=table)
-        self._overlay.setRect(QRectF(-0.5, -0.5, p, p))
+        self._overlay.show_cells(marks.reshape(3 * p, 3 * p), table)
         self._resized()
 
     def _resized(self) -> None:

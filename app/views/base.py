@@ -293,10 +293,14 @@ class View(QFrame):
         self._exact = self.exact(selection) if there else None
         if self._exact is None:
             self._rest.stop()
-        elif self.compute.knows(self._exact):
-            self._ask_exact()
-        else:
+            return
+        known = self.compute.recall((self, "exact"), self._exact, urgent=False)
+        if known is None:
             self._rest.start()
+            return
+        self._rest.stop()
+        if known.error is None:
+            self._write(known.value)
 
     def _ask_exact(self) -> None:
         if self._exact is not None:

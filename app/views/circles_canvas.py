@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +80,8 @@ class CirclesCanvas(QWidget):
         self._picture: Picture | None = None
         self._hit: Hit | None = None
         self._frames = Still()
+        self._laid_out: tuple[Hashable, list[tuple[int, QRectF]]] = (None, [])
+        self._coloured: tuple[Hashable, NDArray[np.int64]] = (None, np.zeros(0, np.int64))
         stand_on_panel(self)
 
     def show_picture(self, picture: Picture) -> None:
@@ -98,8 +100,13 @@ class CirclesCanvas(QWidget):
         """A rectangle a panel, its title in the upper `_TITLE` pixels: the grid whose circles are largest."""
         if self._picture is None:
             return []
-        m = len(self._picture.shown)
-        width, height = float(self.width()), float(self.height())
+        key = self._picture.shown, self.width(), self.height()
+        if key != self._laid_out[0]:
+            self._laid_out = key, self._lay_out(*key)
+        return self._laid_out[1]
+
+    def _lay_out(self, shown: tuple[int, ...], width: int, height: int) -> list[tuple[int, QRectF]]:
+        m = len(shown)
 
         def side(columns: int) -> float:
             return min(width / columns, height / math.ceil(m / columns) - _TITLE)
@@ -108,7 +115,7 @@ class CirclesCanvas(QWidget):
         rows = math.ceil(m / columns)
         cell_width, cell_height = width / columns, height / rows
         made = []
-        for index, k in enumerate(self._picture.shown):
+        for index, k in enumerate(shown):
             row, column = divmod(index, columns)
             missing = columns * rows - m if row == rows - 1 else 0  # the last row stands in the middle
             x = (column + missing / 2) * cell_width
@@ -238,6 +245,8 @@ class CirclesCanvas(QWidget):
         """What the checkpoint changes, of all panels together."""
         picture = self._picture
         assert picture is not None
+        painter.setFont(font(12))
+        painter.setPen(QColor(theme.current().muted))
         for k, cell in cells:
             self._paint_share(painter, k, cell)
         low, high, centre, unit = self._frames_of(cells)
@@ -247,12 +256,12 @@ class CirclesCanvas(QWidget):
         if picture.lines:
             for (k, _), own in zip(cells, spots, strict=True):
                 self._paint_lines(painter, k, own)
-        places = [picture.circles.place_of(mark.token) for mark in picture.marks]
-        for index, i in enumerate(places):
+        for index, mark in enumerate(picture.marks):
+            i = picture.circles.place_of(mark.token)
             if i is not None:
                 painter.setPen(_hand_pen(index))
                 draw_lines(painter, np.concatenate([centre[:, 0], spots[:, i]], axis=1))
-        out: NDArray[np.bool_] = np.any((spots <= low) | (spots >= high), axis=2)
+        out = np.asarray(((spots <= low) | (spots >= high)).any(axis=2))
         self._paint_points(painter, cells, spots, out, size)
         self._paint_marks(painter, [cell for _, cell in cells], centre[:, 0], spots, size)
 
@@ -270,13 +279,15 @@ class CirclesCanvas(QWidget):
         """A disc a residue; hollow at the edge, where it lies farther out than the scale shows."""
         picture = self._picture
         assert picture is not None
-        wheel = _wheel(theme.current().name)
-        turned = np.array([self._hues(k) for k, _ in cells])
-        draw_discs(painter, spots[~out], size, wheel, turned[~out])
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        for (x, y), hue in zip(spots[out].tolist(), turned[out].tolist(), strict=True):
-            painter.setPen(QPen(QColor.fromRgba(wheel[hue]), 1.2))
-            painter.drawEllipse(QPointF(x, y), size - 0.6, size - 0.6)
+        wheel, turned = _wheel(theme.current().name), self._hues()
+        if not out.any():
+            draw_discs(painter, spots.reshape(-1, 2), size, wheel, turned.reshape(-1))
+        else:
+            draw_discs(painter, spots[~out], size, wheel, turned[~out])
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            for (x, y), hue in zip(spots[out].tolist(), turned[out].tolist(), strict=True):
+                painter.setPen(QPen(QColor.fromRgba(wheel[hue]), 1.2))
+                painter.drawEllipse(QPointF(x, y), size - 0.6, size - 0.6)
         if picture.circles.zero is not None:
             painter.setPen(QPen(QColor(theme.current().muted), 1.5))
             for k, cell in cells:
@@ -290,15 +301,17 @@ class CirclesCanvas(QWidget):
         radius = unit * circles.scale / ROOM
         return min(4.5, max(1.6, radius / 28, 0.3 * math.pi * radius / circles.n))
 
-    def _hues(self, k: int) -> NDArray[np.int64]:
-        """A row of the wheel for each residue, by its place on the circle or by its value.  (n,)"""
+    def _hues(self) -> NDArray[np.int64]:
+        """A row of the wheel for each residue on each circle, by its place there or by its value.  (m, n)"""
         picture = self._picture
         assert picture is not None
         circles = picture.circles
-        turned = circles.elements if picture.by_value else circles.places(k)
-        among = int(circles.elements.max()) + 1 if picture.by_value else circles.n
-        found: NDArray[np.int64] = turned * 256 // among
-        return found
+        key = picture.shown, picture.by_value, circles.elements.tobytes()
+        if key != self._coloured[0]:
+            turned = [circles.elements if picture.by_value else circles.places(k) for k in picture.shown]
+            among = int(circles.elements.max()) + 1 if picture.by_value else circles.n
+            self._coloured = key, np.array(turned) * 256 // among
+        return self._coloured[1]
 
     def _paint_name(self, painter: QPainter, k: int, cell: QRectF) -> None:
         """The panel's frame and its frequency."""
@@ -322,18 +335,11 @@ class CirclesCanvas(QWidget):
         assert self._picture is not None
         circles, line = self._picture.circles, _title_line(cell)
         room = line.width() - text_width(f"k = {k}", 13, bold=True) - SPACE
-        painter.setFont(font(12))
-        painter.setPen(QColor(theme.current().muted))
-        share = share_text(circles.share[k - 1])
         kind = "" if k in circles.keys and circles.pinned.final else ("candidate" if k in circles.keys else "no key")
-        few = places_text(circles, k).removeprefix(" · ").replace(f" for {circles.n} residues", "")
-        parts = [part for part in (kind, few) if part]
-        random = [f"random ≈ {circles.random_share:.2f}"] if circles.own else []
-        named = f"share {share}"
-        variants = [[*parts, named, *random], [named, *random], [*parts, share], [named], [share]]
-        texts = [" · ".join(variant) for variant in variants]
-        text = next((text for text in texts if text_width(text, 12) <= room), "")
-        painter.drawText(QPointF(line.right() - text_width(text, 12), line.bottom() - 6), text)
+        places = places_text(circles, k).removeprefix(" · ").replace(f" for {circles.n} residues", "")
+        random = f"random ≈ {circles.random_share:.2f}" if circles.own else ""
+        text, width = _fitting(share_text(circles.share[k - 1]), kind, places, random, room)
+        painter.drawText(QPointF(line.right() - width, line.bottom() - 6), text)
 
     def _title_colour(self, k: int) -> QColor:
         assert self._picture is not None
@@ -414,6 +420,18 @@ def _draw_ring(index: int, size: float, painter: QPainter, at: QPointF) -> None:
     painter.drawEllipse(at, size + 3.5, size + 3.5)
     painter.setPen(_hand_pen(index))
     painter.drawEllipse(at, size + 3, size + 3)
+
+
+@lru_cache(maxsize=4096)
+def _fitting(share: str, kind: str, places: str, random: str, room: float) -> tuple[str, float]:
+    """As many of the words as fit, and the pixels they take."""
+    named, parts = f"share {share}", [part for part in (kind, places) if part]
+    last = [random] if random else []
+    for words in ([*parts, named, *last], [named, *last], [*parts, share], [named], [share]):
+        text = " · ".join(words)
+        if text_width(text, 12) <= room:
+            return text, text_width(text, 12)
+    return "", 0.0
 
 
 def _title_line(cell: QRectF) -> QRectF:

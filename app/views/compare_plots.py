@@ -14,8 +14,9 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app import theme
 from app.views.controls import label
+from app.views.live_plot import Bars
 from app.views.over_time import DASHED
-from app.views.plots import Bars, dress, on_leave, pen, plot_widget, relabel, set_range
+from app.views.plots import dress, on_leave, pen, plot_widget, relabel, set_range
 
 Floats = NDArray[np.float64]
 _FLOOR = 1e-3  # of the largest norm: the lower end of a logarithmic axis

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +13,7 @@ from PySide6.QtGui import QColor, QFont, QMouseEvent, QPainter, QPaintEvent, QPe
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app import theme
-from app.views.still import on_panel, stand_on_panel
+from app.views.still import Still, on_panel, stand_on_panel
 from engine.analysis.neurons import THRESHOLD
 
 BINS = 20  # as the paper's figure 5a
@@ -50,6 +52,7 @@ class FveHistogram(QWidget):
         self.counts: NDArray[np.int64] = np.zeros((BINS, 1), np.int64)
         self._colours: list[QColor] = []
         self._total = 1
+        self._axes = Still()
         self._chosen: int | None = None
         self._under: int | None = None
         self.setMouseTracking(True)
@@ -90,7 +93,6 @@ class FveHistogram(QWidget):
         painter, look, area = on_panel(self, event), theme.current(), self._area()
         font = QFont(self.font())
         font.setPixelSize(11)
-        painter.setFont(font)
         step = area.height() / BINS
         for marked, alpha in ((self._under, 26), (self._chosen, 56)):
             if marked is not None:
@@ -98,22 +100,25 @@ class FveHistogram(QWidget):
                 wash.setAlpha(alpha)
                 painter.fillRect(QRectF(area.left(), area.bottom() - (marked + 1) * step, area.width(), step), wash)
         self._paint_bars(painter, area, step)
-        self._paint_axes(painter, area)
+        key = look.name, self._total, font.family()
+        self._axes.paint(painter, self.size(), key, partial(self._paint_axes, font, area))
 
     def _paint_bars(self, painter: QPainter, area: QRectF, step: float) -> None:
+        left, last = area.left() + 1, area.bottom()
         for i, row in enumerate(self.counts.tolist()):
             n = sum(row)
             if not n:
                 continue
-            top, bottom = round(area.bottom() - (i + 1) * step) + 1, round(area.bottom() - i * step)
-            x, whole = area.left() + 1, max(1.0, self._reach(n))
+            top, bottom = round(last - (i + 1) * step) + 1, round(last - i * step)
+            x, whole = left, max(1.0, area.width() * math.sqrt(n / self._total))
             for part, colour in zip(row, self._colours, strict=True):
                 if part:
                     width = whole * part / n
                     painter.fillRect(QRectF(x, top, width, max(1, bottom - top)), colour)
                     x += width
 
-    def _paint_axes(self, painter: QPainter, area: QRectF) -> None:
+    def _paint_axes(self, font: QFont, area: QRectF, painter: QPainter) -> None:
+        painter.setFont(font)
         look, metrics = theme.current(), painter.fontMetrics()
         painter.setPen(QPen(QColor(look.border), 1))
         painter.drawLine(area.topLeft(), area.bottomLeft())

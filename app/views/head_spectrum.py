@@ -12,8 +12,10 @@ from PySide6.QtGui import QColor
 
 from app import theme
 from app.views.attention_words import percent
+from app.views.live_plot import Bars
 from app.views.maps import HeatMap
-from app.views.plots import Bars, dress, on_leave, pen, plot_widget, relabel, set_range
+from app.views.painting import mixed
+from app.views.plots import dress, on_leave, pen, plot_widget, relabel, set_range
 from engine.analysis.heads import HeadPicture
 
 SCORES, WRITES, FITS = "scores", "values", "fits"
@@ -163,6 +165,4 @@ class HeadSpectrum(QObject):
 
 
 def _faded(colour: QColor) -> QColor:
-    faded = QColor(colour)
-    faded.setAlphaF(0.55)
-    return faded
+    return mixed(colour, 0.55)

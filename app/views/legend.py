@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QAbstractButton, QLayout, QLayoutItem
 from app import theme
 from app.screen import pixel_ratio
 from app.views.painting import font, text_width
-from app.views.still import on_panel, stand_on_panel
+from app.views.still import on_panel, paint_soon, stand_on_panel
 
 SMALL = "font-size: 12px;"
 VALUE_ROOM = "0.00888"  # the widest value of `value_text`
@@ -78,7 +78,7 @@ class LegendEntry(QAbstractButton):
         if (value, after) != (self._value, self._after):
             self._value, self._after = value, after
             self.setAccessibleDescription(f"{value}{after}")
-            self.update()
+            paint_soon(self)
 
     def width_with(self, text: str) -> int:
         """Its width if this were its name."""

@@ -12,7 +12,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 
 from app import theme
-from app.views.plots import Bars, dress, on_leave, pen, plot_widget
+from app.views.live_plot import BarName, BarNames, Bars
+from app.views.plots import dress, on_leave, pen, plot_widget
 from app.views.pointer import KeyPointer
 from app.views.tracks import TrackPlot, spread
 
@@ -46,12 +47,14 @@ class CosineBars:
         self.wash.setZValue(-10)
         self.wash.setVisible(False)
         self._zero = pg.InfiniteLine(0, angle=0)
-        for item in (self.wash, self.bars, self._zero):
+        for item in (self.wash, self._zero):
             self.widget.addItem(item, ignoreBounds=True)
-        self.labels: list[Any] = []
+        self.names = BarNames()
+        for lifted in (self.bars, self.names):
+            self.widget.lift(lifted)
         self._n = 0
+        self._coloured: tuple[Any, list[QColor]] = (None, [])
         self._limits: tuple[Any, ...] = ()  # of the axes
-        self._named: tuple[Any, ...] = ()  # numbers over the bars, and their colours
         self.widget.scene().sigMouseClicked.connect(self._clicked)
         self.widget.scene().sigMouseMoved.connect(self._hovered)
         self.widget.getViewBox().sigResized.connect(lambda *_: self.resized())
@@ -63,7 +66,10 @@ class CosineBars:
         """alpha : (n,), entry k-1 is frequency k    chosen : the selected frequency"""
         self._n = len(alpha)
         k = np.arange(1, len(alpha) + 1)
-        self.bars.show_bars(k, alpha, 0.8, [colour_of(int(f), keys, chosen) for f in k])
+        key = len(alpha), keys, chosen, theme.current().name
+        if key != self._coloured[0]:
+            self._coloured = key, [colour_of(int(f), keys, chosen) for f in k]
+        self.bars.show_bars(k, alpha, 0.8, self._coloured[1])
         self._name_bars(alpha, keys, chosen)
         self.wash.setVisible(chosen is not None)
         if chosen is not None:
@@ -82,21 +88,13 @@ class CosineBars:
     def _name_bars(self, alpha: NDArray[np.float64], keys: tuple[int, ...], chosen: int | None) -> None:
         """Numbers over the keys and the selected frequency, none on top of another."""
         named = sorted({*keys, *([] if chosen is None else [chosen])})
-        while len(self.labels) < len(named):
-            self.labels.append(pg.TextItem(anchor=(0.5, 1)))
-            self.widget.addItem(self.labels[-1], ignoreBounds=True)
         wide = max(1.0, self.widget.getViewBox().width())
         step = wide / (len(alpha) + 0.6)  # pixels from one bar to the next
         places = 0.2 + spread([(k - 0.2) * step for k in named], _BESIDE, _BESIDE / 2, wide - _BESIDE / 2) / step
-        written = (named, keys, chosen, theme.current().name)
-        if written != self._named:
-            self._named = written
-            for i, item in enumerate(self.labels):
-                item.setVisible(i < len(named))
-                if i < len(named):
-                    item.setText(str(named[i]), color=colour_of(named[i], keys, chosen))
-        for item, k, place in zip(self.labels, named, places, strict=False):
-            item.setPos(float(place), max(0.0, float(alpha[k - 1])))
+        self.names.show_names([
+            BarName(float(place), max(0.0, float(alpha[k - 1])), str(k), colour_of(k, keys, chosen))
+            for k, place in zip(named, places, strict=False)
+        ])  # fmt: skip
 
     def restyle(self) -> None:
         look = theme.current()

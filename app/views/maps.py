@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import pyqtgraph as pg
 from numpy.typing import NDArray
 from PySide6.QtCore import QLineF, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QResizeEvent
@@ -14,6 +13,7 @@ from PySide6.QtWidgets import QWidget
 
 from app import theme
 from app.numbers import number as number
+from app.views.live_plot import Cells, Lifted
 from app.views.plots import dress, on_leave, pen, plot_widget, relabel
 from app.views.pointer import KeyPointer
 from app.views.still import on_panel, stand_on_panel
@@ -52,10 +52,9 @@ class HeatMap(QWidget):
         item.getAxis("bottom").setHeight(self.BOTTOM)
         item.layout.setContentsMargins(0, self.TOP, 2, 0)  # room for the upper half of the first number
         item.getViewBox().invertY(True)
-        self.image = pg.ImageItem(autoDownsample=False)
-        self.plot.addItem(self.image)
-        self._cross = Cross(self.plot.getViewBox())
-        self.plot.addItem(self._cross, ignoreBounds=True)
+        self.image, self._cross = Cells(), Cross(self.plot.getViewBox())
+        for lifted in (self.image, self._cross):
+            self.plot.lift(lifted)
         self.bar = ColourBar(unit)
         self.bar.setParent(self)
         self.bar.setVisible(bar)
@@ -90,12 +89,15 @@ class HeatMap(QWidget):
     def _put(self, block: NDArray[np.uint8], table: NDArray[np.uint8]) -> None:
         same = block.shape == self._values.shape
         self._values = block
-        self.image.setImage(block, autoLevels=False, levels=(0, 255), lut=table)
+        self.image.show_cells(block, table)
         if not same:
             rows, columns = block.shape
-            self.image.setRect(QRectF(-0.5, -0.5, columns, rows))
             self.plot.setRange(QRectF(-0.5, -0.5, columns, rows), padding=0)
             self._place()
+
+    def lay_over(self, item: Lifted) -> None:
+        """Over the matrix, under the cross."""
+        self.plot.lift(item, before=self._cross)
 
     def set_colours(self, colours: str) -> None:
         """Another table for the next values."""
@@ -165,7 +167,7 @@ class HeatMap(QWidget):
         self.bar.setGeometry(x + width + self.LEFT + 8, self.TOP - 4, self.BAR - 8, height + 8)
 
 
-class Cross(pg.GraphicsObject):  # type: ignore[misc]
+class Cross(Lifted):
     """A line along a row and one along a column, with a halo, over the whole view."""
 
     def __init__(self, box: Any) -> None:
@@ -177,12 +179,6 @@ class Cross(pg.GraphicsObject):  # type: ignore[misc]
         if cell != self.cell:
             self.cell = cell
             self.update()
-
-    def viewRangeChanged(self) -> None:
-        self.prepareGeometryChange()
-
-    def boundingRect(self) -> QRectF:
-        return self._box.viewRect()  # type: ignore[no-any-return]
 
     def paint(self, painter: QPainter, *_: Any) -> None:
         if self.cell is None:

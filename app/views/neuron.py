@@ -72,6 +72,7 @@ class NeuronView(TracedView):
     def build(self) -> QWidget:
         self._page = page = Page()
         self._headline = page.headline
+        self._held: tuple[Any, float] = (None, 0.0)  # whose axis of the logits, and its end
         self._coloured: tuple[Any, list[QColor]] = (None, [])
         self._life = Life(self.compute, self)
         self._life.changed.connect(self._tell_life)
@@ -159,11 +160,9 @@ class NeuronView(TracedView):
         set_range(page.shares, (0.2, n + 0.8), (0.0, 1.06))
         page.name_axes("frequency k" if wave.generator is None else "character k", self._axis(answer).format("c"))
         writes = answer.report.writes[order]
-        page.curve.setData(np.arange(len(order)), writes)
-        drawn = pen(self._colour(wave.frequency, answer))  # a wider one costs five times as much
-        if drawn != page.curve.opts["pen"]:
-            page.curve.setPen(drawn)
-        top = max(answer.writes_limit, float(np.abs(writes).max()), 1e-9) * 1.08
+        line = pen(self._colour(wave.frequency, answer))  # a wider one costs five times as much
+        page.curve.show_points(np.arange(len(order)), writes, line)
+        top = self._reach(max(answer.writes_limit, float(np.abs(writes).max()), 1e-9), selection)
         set_range(page.written, (-0.5, len(order) - 0.5), (-top, top))
         self._mark_answer(order, selection)
         top_norm = answer.spectrum_limit if self._hold.isChecked() else float(answer.spectrum.max()) or 1.0
@@ -171,6 +170,13 @@ class NeuronView(TracedView):
             page.spectrum.show_values(answer.spectrum, 0, top_norm)
         told = (wave.phase, wave.output_phase, wave.misalignment) if has_phase(answer) else (None, None, None)
         page.dial.show_phases(*told, self._colour(wave.frequency, answer))
+
+    def _reach(self, needed: float, selection: Selection) -> float:
+        """End of the axis of the logits: it grows when it must, and shrinks for another neuron only, or if not held."""
+        whose = selection.run, selection.neurons[0]
+        held = self._held[1] if self._hold.isChecked() and self._held[0] == whose else 0.0
+        self._held = whose, max(held, 1.08 * needed)
+        return self._held[1]
 
     def _mark_answer(self, order: Ints, selection: Selection) -> None:
         """Where the selected pair's answer stands among the logits."""

@@ -20,9 +20,10 @@ from app.views.biography import LifeStrip
 from app.views.choices import Choices
 from app.views.controls import label
 from app.views.dial import Dial
+from app.views.live_plot import Bars, Trace
 from app.views.maps import HOT, HeatMap
 from app.views.neuron_facts import FACTS
-from app.views.plots import Bars, dress, plot_widget, relabel
+from app.views.plots import dress, plot_widget, relabel
 from app.views.still import QuietLabel
 
 PANELS = {
@@ -125,10 +126,11 @@ class Page(QWidget):
     def _make_panels(self) -> None:
         self.shares = plot_widget("variance", "frequency k")
         self.bars = Bars()
-        self.shares.addItem(self.bars)
+        self.shares.lift(self.bars)
         self.shares.setYRange(0, 1.06, padding=0)
         self.written = plot_widget("logit", "c")
-        self.curve = self.written.plot([], [])
+        self.curve = Trace()
+        self.written.lift(self.curve)
         self.written.getPlotItem().getAxis("left").enableAutoSIPrefix(False)
         self.spectrum = HeatMap("k of a", "k of b", colours=HOT, bar=False)
         self.dial = Dial()

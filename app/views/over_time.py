@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyqtgraph as pg
 from numpy.typing import NDArray
-from PySide6.QtCore import QSignalBlocker, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 
 from app import theme
 from app.session import Session
+from app.views.live_plot import EpochLine
 from app.views.plots import Bands, dress, on_leave, pen, plot_widget
 from engine.analysis.phases import Phases
 
@@ -78,10 +78,10 @@ class TimePlot:
         self.widget.addItem(self._bands, ignoreBounds=True)
         self._spans: list[Span] = []
         self._epoch = 0.0
-        self.cursor = pg.InfiniteLine(angle=90, movable=True, hoverPen=pen("#fff", 2))
-        self.cursor.setZValue(50)
+        self.cursor = EpochLine()
+        self.cursor.setZValue(50)  # for the pointer
         self.cursor.sigDragged.connect(lambda line: session.scrub_to_epoch(self.epoch_of(line.value())))
-        self.widget.addItem(self.cursor, ignoreBounds=True)
+        self.widget.lift(self.cursor)
         self.widget.scene().sigMouseClicked.connect(self._clicked)
         self.widget.scene().sigMouseMoved.connect(self._moved)
         on_leave(self.widget, lambda: self.hovered(None))
@@ -163,9 +163,7 @@ class TimePlot:
     def show_epoch(self, epoch: float) -> None:
         """Move the cursor."""
         self._epoch = epoch
-        blocked = QSignalBlocker(self.cursor)
         self.cursor.setValue(self.place_of(epoch))
-        blocked.unblock()
 
     def show_phases(self, found: Phases | None, last: float) -> list[Span]:
         """Bands behind the curves; nothing is painted into the future."""
@@ -209,8 +207,7 @@ class TimePlot:
             self._curves[name].setPen(made())
         for name in self._dots:
             self._colour_dots(name)
-        self.cursor.setPen(pen(look.accent, 1.5))
-        self.cursor.setHoverPen(pen(look.accent, 3))
+        self.cursor.set_pens(pen(look.accent, 1.5), pen(look.accent, 3))
         self._place_bands()
 
     def _point(self, at: Any) -> Any:

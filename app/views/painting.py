@@ -9,9 +9,10 @@ from functools import cache, lru_cache
 from typing import Any, TypeVar, cast
 
 import numpy as np
+import pyqtgraph as pg
 from numpy.typing import NDArray
-from PySide6.QtCore import QLineF, QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QPaintEngine, QPainter, QPixmap
+from PySide6.QtCore import QLineF, QPointF, QRect, QRectF, Qt
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPaintEngine, QPainter, QPixmap
 from shiboken6 import wrapInstance
 
 from app import theme
@@ -62,6 +63,18 @@ def draw_lines(painter: QPainter, ends: Floats) -> None:
     if len(ends):
         kept = np.ascontiguousarray(ends, np.float64)
         painter.drawLines(_first(kept, QLineF), len(kept))
+
+
+def draw_polyline(painter: QPainter, points: Floats) -> None:
+    """With the painter's pen.  (n, 2) x, y"""
+    if len(points):
+        painter.drawPolyline(pg.functions.arrayToQPolygonF(points[:, 0], points[:, 1]))
+
+
+def draw_pixel_boxes(painter: QPainter, boxes: NDArray[np.int32]) -> None:
+    """With the painter's brush and no pen, aligned to pixels: a third of the time.  (n, 4) left, top, right, bottom"""
+    if len(boxes):
+        painter.drawRects(_first(boxes, QRect), len(boxes))
 
 
 def draw_boxes(painter: QPainter, boxes: Floats) -> None:
@@ -162,6 +175,32 @@ def _sheet(stamps: Stamps, fine: float) -> tuple[QPixmap, int, int]:
     return sheet, width, height
 
 
-def _first(rows: Floats, kind: type[Kind]) -> Kind:
+def _first(rows: NDArray[Any], kind: type[Kind]) -> Kind:
     """The first of an array's rows as Qt's own kind, which Qt reads on from: no object a mark."""
-    return cast("Kind", wrapInstance(rows.ctypes.data, kind))
+    return cast("Kind", wrapInstance(_address(rows), kind))
+
+
+def _address(rows: Any) -> int:
+    """Of an array's first byte; `ctypes.data` takes twice as long."""
+    return int(rows.__array_interface__["data"][0])
+
+
+def is_on_screen(painter: QPainter) -> bool:
+    """Whether it makes pixels as large as the layout's: neither a page nor a picture larger than the screen's."""
+    engine = painter.paintEngine()
+    return engine is not None and engine.type() == QPaintEngine.Type.Raster and painter.deviceTransform().m11() == 1
+
+
+def in_colours(image: QImage, opaque: bool = True) -> QImage:
+    """An indexed image in the colours of its table, which Qt paints ten times as fast."""
+    made = image.convertToFormat(QImage.Format.Format_ARGB32_Premultiplied)
+    if opaque:
+        made.reinterpretAsFormat(QImage.Format.Format_RGB32)
+    return made
+
+
+def mixed(colour: QColor, share: float) -> QColor:
+    """A colour on the panel, let through by so much: as if it were translucent, which takes twenty times as long."""
+    panel = QColor(theme.current().panel)
+    parts = ((colour.redF(), panel.redF()), (colour.greenF(), panel.greenF()), (colour.blueF(), panel.blueF()))
+    return QColor.fromRgbF(*(share * own + (1 - share) * behind for own, behind in parts))

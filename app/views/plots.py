@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import pyqtgraph as pg
-from numpy.typing import ArrayLike, NDArray
 from PySide6.QtCore import QEvent, QObject, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen, QResizeEvent
 from PySide6.QtWidgets import QGraphicsScene, QWidget
@@ -15,7 +13,7 @@ from PySide6.QtWidgets import QGraphicsScene, QWidget
 from app import theme
 from app.numbers import epoch_text as epoch_text
 from app.screen import pixel_ratio
-from app.views.painting import draw_boxes
+from app.views.live_plot import LivePlot
 
 
 def pen(colour: str | QColor, width: float = 1.0) -> QPen:
@@ -43,7 +41,7 @@ class _Axis(pg.AxisItem):  # type: ignore[misc]
 
 def plot_widget(left: str = "", bottom: str = "") -> Any:
     """A quiet plot: no menu, no auto-range button, thin axes."""
-    widget = pg.PlotWidget(axisItems={side: _Axis(side) for side in ("left", "bottom")})
+    widget = LivePlot(axisItems={side: _Axis(side) for side in ("left", "bottom")})
     widget.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)  # its background covers everything
     plot = widget.getPlotItem()
     plot.hideButtons()
@@ -85,62 +83,6 @@ def relabel(plot: Any, side: str, text: str) -> None:
     if axis.labelText != text:
         axis.setLabel(text)
         axis.resizeEvent()
-
-
-class Bars(pg.GraphicsObject):  # type: ignore[misc]
-    """Bars in colours of their own, painted directly, those of one colour in one call."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._sets: list[tuple[QColor, NDArray[np.float64]]] = []  # bars of a colour as x, y, width, height
-        self._coloured: Sequence[QColor] = ()
-        self._members: list[list[int]] = []  # places of the bars of each colour
-        self._area = QRectF()
-        self.x, self.height = np.zeros(0), np.zeros(0)
-
-    def show_bars(
-        self, x: ArrayLike, height: ArrayLike, width: float, colours: Sequence[QColor], base: float = 0.0
-    ) -> None:
-        """x : (n,) middles    height : (n,), where they end    base : where they begin
-
-        colours : n; the same sequence again costs least
-        """
-        self.x, self.height = np.asarray(x, np.float64), np.asarray(height, np.float64)
-        boxes = np.empty((len(self.x), 4))
-        boxes[:, 0], boxes[:, 1], boxes[:, 2], boxes[:, 3] = self.x - width / 2, base, width, self.height - base
-        if colours is not self._coloured:
-            self._coloured, self._members = colours, _by_colour(colours)
-        self._sets = [(colours[members[0]], boxes[members]) for members in self._members]
-        area = QRectF()
-        if len(boxes):
-            low, high = min(base, float(self.height.min())), max(base, float(self.height.max()))
-            area = QRectF(float(self.x.min()) - width / 2, low, float(np.ptp(self.x)) + width, high - low)
-        if area != self._area:
-            self.prepareGeometryChange()
-            self._area = area
-        self.update()
-
-    @property
-    def colours(self) -> list[QColor]:
-        """Of the bars, each once."""
-        return [colour for colour, _ in self._sets]
-
-    def paint(self, painter: QPainter, *_: Any) -> None:
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-        painter.setPen(Qt.PenStyle.NoPen)
-        for colour, boxes in self._sets:
-            painter.setBrush(colour)
-            draw_boxes(painter, boxes)
-
-    def boundingRect(self) -> QRectF:
-        return self._area
-
-
-def _by_colour(colours: Sequence[QColor]) -> list[list[int]]:
-    found: dict[int, list[int]] = {}
-    for i, colour in enumerate(colours):
-        found.setdefault(colour.rgba(), []).append(i)
-    return list(found.values())
 
 
 class Bands(pg.GraphicsObject):  # type: ignore[misc]

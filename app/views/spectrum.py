@@ -17,7 +17,9 @@ from app.session import Selection
 from app.views.base import View
 from app.views.controls import toggle
 from app.views.help import Help
-from app.views.plots import Bars, dress, on_leave, pen, plot_widget, relabel, set_range
+from app.views.live_plot import BarName, BarNames, Bars
+from app.views.painting import mixed
+from app.views.plots import dress, on_leave, pen, plot_widget, relabel, set_range
 from app.views.pointer import KeyPointer
 from app.views.still import tip
 from engine.analysis.embedding import MATRICES, Spectrum, spectrum
@@ -78,9 +80,10 @@ class SpectrumView(View):
         self._cos, self._sin = Bars(), Bars()
         self._mark = pg.LinearRegionItem(movable=False)
         self._mark.setZValue(-10)
-        for item in (self._cos, self._sin, self._mark):
-            self._plot.addItem(item)
-        self._labels: list[Any] = []
+        self._plot.addItem(self._mark, ignoreBounds=True)
+        self._names = BarNames()
+        for item in (self._cos, self._sin, self._names):
+            self._plot.lift(item)
         self._painted_for: tuple[Any, list[QColor], list[QColor]] = (None, [], [])
         self._top: tuple[Run | None, str, float] = (None, "", 0.0)
         self._plot.scene().sigMouseClicked.connect(self._clicked)
@@ -187,27 +190,14 @@ class SpectrumView(View):
     def _name_strong(self, answer: Spectrum, heights: Any, selection: Selection) -> None:
         """Numbers over the key frequencies and the selected one."""
         named = sorted(k for k in {*answer.keys, selection.frequency or 0} if 1 <= k <= len(heights))
-        while len(self._labels) < len(named):
-            self._labels.append(pg.TextItem(anchor=(0.5, 1)))
-            self._labels[-1].said = None
-            text = self._labels[-1].textItem
-            text.setCacheMode(text.CacheMode.DeviceCoordinateCache)
-            self._plot.addItem(self._labels[-1], ignoreBounds=True)
         crowd = 22 * (len(heights) + 0.6) / max(1.0, self._plot.getViewBox().width())  # a number takes 22 pixels
-        for i, item in enumerate(self._labels):
-            item.setVisible(i < len(named))
-            if i >= len(named):
-                continue
-            k = named[i]
+        names = []
+        for i, k in enumerate(named):
             before = i > 0 and k - named[i - 1] <= crowd
             after = i + 1 < len(named) and named[i + 1] - k <= crowd
-            colour = self._colour(k, answer, selection)
-            said = (k, before, after, colour.name())
-            if item.said != said:
-                item.said = said
-                item.setAnchor((0.5 + 0.5 * after - 0.5 * before, 1))  # neighbours lean away from each other
-                item.setText(str(k), color=colour)
-            item.setPos(k, float(heights[k - 1]))
+            lean = 0.5 * after - 0.5 * before  # neighbours lean away from each other
+            names.append(BarName(k, float(heights[k - 1]), str(k), self._colour(k, answer, selection), lean))
+        self._names.show_names(names)
 
     def _clicked(self, event: Any) -> None:
         k = self._frequency_at(event.scenePos())
@@ -231,9 +221,7 @@ class SpectrumView(View):
 
 
 def _faded(colour: QColor) -> QColor:
-    faded = QColor(colour)
-    faded.setAlphaF(0.55)
-    return faded
+    return mixed(colour, 0.55)
 
 
 def _sentence(answer: Spectrum, chosen: int | None) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Hashable
+from functools import cache
+from weakref import WeakSet
 
-from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtCore import QObject, QRectF, QSize, Qt, QTimer
 from PySide6.QtGui import QColor, QPaintEngine, QPainter, QPaintEvent, QPalette, QPixmap
 from PySide6.QtWidgets import QLabel, QWidget
+from shiboken6 import isValid
 
 from app import theme
 
@@ -55,17 +59,66 @@ def stand_on_panel(widget: QWidget) -> None:
 
 def on_panel(widget: QWidget, event: QPaintEvent) -> QPainter:
     """A painter of the widget, on the panel."""
+    if not widget.testAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent):  # a style sheet's rule takes it away
+        stand_on_panel(widget)
     painter = QPainter(widget)
     painter.fillRect(event.rect(), QColor(theme.current().panel))
     return painter
 
 
+class _Followers(QObject):
+    """Words that change with every frame: painted at once after a rest, then ten times a second, as one can read them.
+
+    To paint a few words costs as much as a picture, and there are dozens of them.
+    """
+
+    _PACE_MS, _TOGETHER = 100, 0.03  # between two paintings; seconds in which what changes first is painted at once
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._behind: WeakSet[QWidget] = WeakSet()
+        self._until = 0.0
+        self._pause = QTimer(self)
+        self._pause.setSingleShot(True)
+        self._pause.setInterval(self._PACE_MS)
+        self._pause.timeout.connect(self._catch_up)
+
+    def paint(self, widget: QWidget) -> None:
+        now = time.monotonic()
+        if not self._pause.isActive():
+            self._until = now + self._TOGETHER
+            self._pause.start()
+        if now < self._until:
+            widget.update()
+        else:
+            self._behind.add(widget)
+
+    def _catch_up(self) -> None:
+        if self._behind:
+            self._pause.start()
+        for widget in self._behind:
+            if isValid(widget):  # Qt may have deleted it
+                widget.update()
+        self._behind.clear()
+
+
+@cache
+def _followers() -> _Followers:
+    return _Followers()
+
+
+def paint_soon(widget: QWidget) -> None:
+    """Its words are others: paint them within a tenth of a second."""
+    _followers().paint(widget)
+
+
 class QuietLabel(QLabel):
     """A label whose text changes with every frame: it ends in … where there is no room, and nothing moves around it."""
 
-    def __init__(self, text: str = "") -> None:
+    def __init__(self, text: str = "", prompt: bool = False) -> None:
+        """prompt : its text is painted with the next frame, not soon (`paint_soon`)"""
         super().__init__(" ")  # as tall as a line
-        self._said = ""
+        self._said, self._prompt = "", prompt
         self._ink: QColor | None = None
         stand_on_panel(self)
         self.setText(text)
@@ -74,7 +127,13 @@ class QuietLabel(QLabel):
         if text != self._said:
             self._said = text
             self.setAccessibleDescription(text)
+            self._paint()
+
+    def _paint(self) -> None:
+        if self._prompt:
             self.update()
+        else:
+            paint_soon(self)
 
     def text(self) -> str:
         return self._said
@@ -87,7 +146,7 @@ class QuietLabel(QLabel):
         """A colour of its own, in place of its role's."""
         if ink != self._ink:
             self._ink = ink
-            self.update()
+            self._paint()
 
     def minimumSizeHint(self) -> QSize:
         return QSize(24, super().minimumSizeHint().height())

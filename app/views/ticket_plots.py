@@ -13,8 +13,9 @@ from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app import theme
+from app.views.live_plot import Bars
 from app.views.over_time import DASHED
-from app.views.plots import Bars, dress, on_leave, pen, plot_widget, relabel, set_range
+from app.views.plots import dress, on_leave, pen, plot_widget, relabel, set_range
 from app.views.sentence import Sentence
 
 Floats = NDArray[np.float64]

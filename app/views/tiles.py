@@ -24,7 +24,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QApplication, QSizePolicy, QWidget
 
 from app import theme
-from app.views.painting import font
+from app.views.painting import font, in_colours
 from app.views.still import Still, on_panel, stand_on_panel
 
 GAP = 2  # pixels between tiles
@@ -109,6 +109,7 @@ class TileWall(QWidget):
         self._groups, self._tiles, self._size = told, tiles, size
         if moved:
             self._arrange()
+            self._sheets = []
         if moved or other:
             self._paste()
         self.update()
@@ -162,28 +163,27 @@ class TileWall(QWidget):
         self._under = None
 
     def _paste(self) -> None:
-        """The sheets to paint from."""
-        self._sheets = [self._sheet(group.tiles) for group in self._groups if group.tiles]
+        """The sheets to paint from, filled with the tiles; made anew where they are of another size."""
+        ratio, side = max(1.0, self.devicePixelRatioF()), self._tiles.shape[1]
+        if not self._sheets or (self._sheets[0].ratio, self._sheets[0].side) != (ratio, side):
+            self._sheets = [self._sheet(group.tiles, ratio) for group in self._groups if group.tiles]
+        for sheet in self._sheets:
+            sheet.fill(self._tiles)
 
-    def _sheet(self, indices: tuple[int, ...]) -> _Sheet:
+    def _sheet(self, indices: tuple[int, ...], ratio: float) -> _Sheet:
         """A group's tiles in one picture: to paint it costs a tenth of painting them one by one."""
-        ratio = max(1.0, self.devicePixelRatioF())
         side, gap = self._tiles.shape[1], round(GAP * ratio)
         columns = min(columns_of(self.width(), self._size), len(indices))
-        rows = -(-len(indices) // columns)
-        block = np.full((rows * columns, side + gap, side + gap), _BACKGROUND, np.uint8)
-        np.minimum(self._tiles[list(indices)], _BACKGROUND - 1, out=block[: len(indices), :side, :side])
-        width = columns * (side + gap)
-        lines = np.full((rows * (side + gap), -(-width // 4) * 4), _BACKGROUND, np.uint8)  # lines end on four bytes
-        grid = block.reshape(rows, columns, side + gap, side + gap).swapaxes(1, 2)
-        lines[:, :width] = grid.reshape(-1, width)
+        step, rows, width = side + gap, -(-len(indices) // columns), columns * (side + gap)
+        block = np.full((rows * columns, step, step), _BACKGROUND, np.uint8)
+        lines = np.full((rows * step, -(-width // 4) * 4), _BACKGROUND, np.uint8)  # lines end on four bytes
         image = QImage(lines.data, width, len(lines), lines.shape[1], QImage.Format.Format_Indexed8)
         image.setColorTable(self._table)
         sharp = ratio == round(ratio) and side == self._size * ratio
         if sharp:
             image.setDevicePixelRatio(ratio)
         places = [self._places[index] for index in indices]
-        return _Sheet(image, lines, places, columns, side, side + gap, sharp)
+        return _Sheet(image, lines, block, np.array(indices), places, columns, side, step, ratio, sharp)
 
     # -- painting ------------------------------------------------------------------------------------------
 
@@ -403,21 +403,32 @@ class TileWall(QWidget):
 class _Sheet:
     """A group's tiles in one picture.
 
-    lines : its bytes, which must outlive it      side, step : of a tile in it, and from tile to tile
-    sharp : a pixel of it is a pixel of the screen
+    lines : its bytes, which must outlive it      block : (n + those that fill the last row, step, step), tile by tile
+    indices : (n,) of its tiles     side, step : of a tile in it, and from tile to tile
+    ratio : pixels of the screen for one of the layout     sharp : a pixel of it is a pixel of the screen
     """
 
     image: QImage
     lines: NDArray[np.uint8]
+    block: NDArray[np.uint8]
+    indices: NDArray[np.int64]
     places: list[QRect]
     columns: int
     side: int
     step: int
+    ratio: float
     sharp: bool
+
+    def fill(self, tiles: NDArray[np.uint8]) -> None:
+        """tiles : (all of them, side, side)"""
+        step, columns, side = self.step, self.columns, self.side
+        np.minimum(tiles[self.indices], _BACKGROUND - 1, out=self.block[: len(self.indices), :side, :side])
+        grid = self.block.reshape(-1, columns, step, step).swapaxes(1, 2)
+        self.lines[:, : columns * step].reshape(-1, step, columns, step)[...] = grid
 
     def paint(self, painter: QPainter, seen: QRect) -> None:
         if self.sharp:
-            painter.drawImage(self.places[0].topLeft(), self.image)
+            painter.drawImage(self.places[0].topLeft(), in_colours(self.image))
             return
         for i, place in enumerate(self.places):
             if place.intersects(seen):

@@ -134,12 +134,12 @@ def test_that_its_own_plane_is_an_option_that_says_what_noise_gives(show: Show, 
 
 def test_that_colours_go_by_place_or_by_value(show: Show, run: Run) -> None:
     view = show(run)
-    assert list(view._canvas._hues(4)) == [4 * a % 11 * 256 // 11 for a in range(11)]
+    assert view._canvas._hues().tolist() == [[k * a % 11 * 256 // 11 for a in range(11)] for k in picture(view).shown]
     at = spot(view, 4, 7)
     by_place = view._canvas.grab().toImage().pixelColor(at).getRgb()[:3]
     assert by_place == tuple(theme.wheel_table()[4 * 7 % 11 * 256 // 11])
     view._by_value.click()
-    assert list(view._canvas._hues(4)) == [a * 256 // 11 for a in range(11)]
+    assert view._canvas._hues().tolist() == [[a * 256 // 11 for a in range(11)]] * len(picture(view).shown)
 
 
 def test_that_a_title_selects_its_frequency_and_clears_it(show: Show, qtbot: QtBot, run: Run) -> None:

@@ -173,7 +173,7 @@ def test_that_names_over_neighbouring_bars_stand_apart(view: LogitsView, qtbot: 
     for size in ((900, 600), (420, 320)):
         view.resize(*size)
         show(view, qtbot, run, keys=None)
-        at = [pixel(view._bars.widget, label.pos().x(), 0).x() for label in view._bars.labels if label.isVisible()]
+        at = [pixel(view._bars.widget, name.x, 0).x() for name in view._bars.names.names]
         assert len(at) == 5
         assert min(np.diff(at)) >= 18
         assert max(at) <= view._bars.widget.width() - 8
@@ -216,7 +216,7 @@ def test_that_without_keys_nothing_is_claimed(view: LogitsView, qtbot: QtBot, ru
     assert view._subtitle.text() == "no key frequency yet"
     assert view._sentence.text() == ""
     assert {colour.name() for colour in view._bars.bars.colours} == {theme.current().other_frequency}
-    assert not any(label.isVisible() for label in view._bars.labels)
+    assert not view._bars.names.names
 
 
 def test_that_tables_hold_the_exact_numbers(view: LogitsView, qtbot: QtBot, run: Run) -> None:

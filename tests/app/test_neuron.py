@@ -114,7 +114,7 @@ def test_that_maps_bars_and_curve_are_the_engines(view: NeuronView, qtbot: QtBot
         assert np.abs(painted(shown).astype(float) - expected).max() <= 1.0
     assert page.map.bar.isVisible() != page.fit_map.bar.isVisible()  # one bar for both
     assert page.bars.height == pytest.approx(answer.wave.by_frequency)
-    assert np.array_equal(page.curve.getData()[1], answer.report.writes[order])
+    assert np.array_equal(page.curve.points[:, 1], answer.report.writes[order])
     view._hold.setChecked(False)
     own = answer.report.activation.max()
     expected = np.clip(answer.report.activation[square] * 255 / own, 0, 255)

@@ -1,0 +1,438 @@
+"""Plots of which little changes from frame to frame: the rest is kept as pixels, what moves is painted over it.
+
+A scene of items costs a millisecond a frame however little of it changes, and is painted in a turn of its own. What
+moves with the checkpoint is lifted out of it: it is painted directly, together with everything else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyqtgraph as pg
+from numpy.typing import ArrayLike, NDArray
+from PySide6.QtCore import QLineF, QPoint, QPointF, QRect, QRectF, Qt, Signal
+from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QPixmap, QRegion, QResizeEvent, QTransform
+from PySide6.QtWidgets import QGraphicsItem, QWidget
+from shiboken6 import getCppPointer
+
+from app.views.painting import draw_boxes, draw_pixel_boxes, draw_polyline, font, in_colours, is_on_screen, text_width
+
+_CALM = 2  # frames in which the scene does not change, before its pixels are kept
+
+
+class LivePlot(pg.PlotWidget):  # type: ignore[misc]
+    """A plot with items that are lifted out of its scene: `lift` one, and it calls `moved` when it changes.
+
+    Everywhere else than in its window (figures, movies) the scene is painted itself, and the lifted items after it.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self._lifted: list[Lifted] = []
+        self._pixels: QPixmap | None = None
+        self._calm = 0
+        self._bare = False  # the scene is being painted without them
+        self._placed: tuple[QRect, QTransform] | None = None  # within the axes; from their numbers to pixels
+        super().__init__(**options)
+        self.scene().changed.connect(self._scene_changed)
+        box = self.getViewBox()
+        for signal in (box.sigRangeChanged, box.sigTransformChanged, box.sigResized):
+            signal.connect(self._place_changed)
+
+    def lift(self, item: Lifted, before: Lifted | None = None) -> None:
+        """Add an item that is painted over all others, within the axes: on top, or under `before`."""
+        item.lift_from(self)
+        self.addItem(item, ignoreBounds=True)
+        self._lifted.insert(len(self._lifted) if before is None else self._lifted.index(before), item)
+
+    def moved(self, area: QRect | None = None) -> None:
+        """A lifted item changed.  area : where, in the widget's pixels; None: anywhere within the axes"""
+        viewport = self.viewport()
+        if not viewport.isVisible():
+            return
+        if self._pixels is None:
+            self._calm += 1
+            if self._calm >= _CALM:
+                self._keep()
+        viewport.update(self.placed()[0] if area is None else area)
+
+    def placed(self) -> tuple[QRect, QTransform]:
+        """What is within the axes, in the widget's pixels; the way from their numbers to those."""
+        if self._placed is None:
+            box, to_widget = self.getViewBox(), self.viewportTransform()
+            box.updateMatrix()
+            area = to_widget.mapRect(box.sceneBoundingRect()).toRect()
+            self._placed = area, box.childGroup.sceneTransform() * to_widget
+        return self._placed
+
+    def _place_changed(self) -> None:
+        self._placed = None
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        pixels = self._pixels
+        if self._bare or pixels is None or pixels.devicePixelRatio() != self.devicePixelRatioF():
+            super().paintEvent(event)
+            if not self._bare:
+                self._paint_lifted(QPainter(self.viewport()))
+            return
+        painter = QPainter(self.viewport())
+        if not self._in_window(painter):
+            painter.end()
+            super().paintEvent(event)
+            painter = QPainter(self.viewport())
+        else:
+            ratio = pixels.devicePixelRatio()
+            for rect in event.region():  # type: ignore[attr-defined]  # Qt's own stubs leave it out
+                source = QRectF(rect.x() * ratio, rect.y() * ratio, rect.width() * ratio, rect.height() * ratio)
+                painter.drawPixmap(QRectF(rect), pixels, source)
+        self._paint_lifted(painter)
+
+    def _paint_lifted(self, painter: QPainter) -> None:
+        shown = [item for item in self._lifted if item.isVisible()]
+        if shown:
+            area, to_pixels = self.placed()
+            painter.setClipRect(area)
+            for item in shown:
+                painter.save()
+                item.paint_over(painter, to_pixels)
+                painter.restore()
+        painter.end()
+
+    def _in_window(self, painter: QPainter) -> bool:
+        """Whether it paints in the window's own store, and not in a figure."""
+        store, engine = self.window().backingStore(), painter.paintEngine()
+        device = None if engine is None else engine.paintDevice()
+        if store is None or device is None:
+            return False
+        return bool(getCppPointer(device)[0] == getCppPointer(store.paintDevice())[0])
+
+    def _keep(self) -> None:
+        """Paint the scene into pixels."""
+        ratio = self.devicePixelRatioF()
+        pixels = QPixmap(self.viewport().size() * ratio)
+        pixels.setDevicePixelRatio(ratio)
+        self._bare = True
+        try:
+            QWidget.render(self.viewport(), pixels, QPoint(0, 0), QRegion(), QWidget.RenderFlag(0))
+        finally:
+            self._bare = False
+        self._pixels = pixels
+
+    def _scene_changed(self) -> None:
+        self._pixels, self._calm, self._placed = None, 0, None
+
+    def setBackground(self, background: Any) -> None:
+        self._scene_changed()
+        super().setBackground(background)
+
+    def setTransform(self, *to: Any) -> None:
+        self._place_changed()
+        super().setTransform(*to)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:
+        self._scene_changed()
+        self._place_changed()
+        super().resizeEvent(event)
+
+
+class Lifted(pg.GraphicsObject):  # type: ignore[misc]
+    """Something that is painted over a plot; in a plain scene it is an item like others."""
+
+    _plot: LivePlot | None = None
+
+    def lift_from(self, plot: LivePlot) -> None:
+        """From now on the scene does not paint it."""
+        self._plot = plot
+        self.setFlag(QGraphicsItem.GraphicsItemFlag.ItemHasNoContents)
+        self.setFlag(QGraphicsItem.GraphicsItemFlag.ItemSendsGeometryChanges, False)
+
+    def paint_over(self, painter: QPainter, to_pixels: QTransform) -> None:
+        """to_pixels : from the axes' numbers to what the painter counts"""
+        painter.setTransform(to_pixels, True)
+        self.paint(painter)
+
+    def paint(self, painter: QPainter, *_: Any) -> None:
+        raise NotImplementedError
+
+    def update(self, *area: Any) -> None:
+        if self._plot is None:
+            super().update(*area)
+        else:
+            self._plot.moved()
+
+    def setVisible(self, visible: bool) -> None:
+        if visible != self.isVisible():
+            super().setVisible(visible)
+            self.update()
+
+    def boundingRect(self) -> QRectF:
+        return QRectF()
+
+
+class EpochLine(Lifted):
+    """A vertical line that can be dragged. It knows its place itself: to move in a scene would paint the scene.
+
+    sigDragged : a person moved it; the line
+    """
+
+    sigDragged = Signal(object)
+    _REACH = 5.0  # pixels: how near the pointer must come
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._x = self._grip = 0.0
+        self._hovered = False
+        self._pens = QPen(), QPen()  # at rest, under the pointer
+        self.setAcceptHoverEvents(True)
+
+    def value(self) -> float:
+        """Where it is, in the axis' numbers."""
+        return self._x
+
+    def setValue(self, x: float) -> None:
+        """Move it."""
+        if x != self._x:
+            self.update()
+            self._x = float(x)
+            self.update()
+
+    def set_pens(self, at_rest: QPen, hovered: QPen) -> None:
+        """How it is drawn."""
+        self._pens = at_rest, hovered
+        self.update()
+
+    def _pixel(self, to_pixels: QTransform) -> float:
+        return to_pixels.map(QPointF(self._x, 0)).x()
+
+    def boundingRect(self) -> QRectF:
+        """What the pointer meets."""
+        box = self.getViewBox()
+        if box is None:
+            return QRectF()
+        view = box.viewRect()
+        reach = self._REACH * view.width() / max(1.0, box.width())
+        return QRectF(self._x - reach, view.top(), 2 * reach, view.height())
+
+    def update(self, *area: Any) -> None:
+        if self._plot is None:
+            return
+        frame, to_pixels = self._plot.placed()
+        x, reach = round(self._pixel(to_pixels)), math.ceil(self._pens[1].widthF() / 2) + 2
+        if frame.left() - reach < x < frame.right() + reach:
+            self._plot.moved(QRect(x - reach, frame.top(), 2 * reach + 1, frame.height()))
+
+    def paint_over(self, painter: QPainter, to_pixels: QTransform) -> None:
+        assert self._plot is not None
+        frame, x = self._plot.placed()[0], self._pixel(to_pixels)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(self._pens[self._hovered])
+        painter.drawLine(QLineF(x, frame.top(), x, frame.bottom() + 1))
+
+    def mouseDragEvent(self, event: Any) -> None:
+        """pyqtgraph's: a person drags it."""
+        if event.button() != Qt.MouseButton.LeftButton:
+            return
+        event.accept()
+        if event.isStart():
+            self._grip = self._x - event.buttonDownPos().x()
+        self.setValue(event.pos().x() + self._grip)
+        self.sigDragged.emit(self)
+
+    def hoverEvent(self, event: Any) -> None:
+        """pyqtgraph's: the pointer is over it, or leaves."""
+        over = not event.isExit() and event.acceptDrags(Qt.MouseButton.LeftButton)
+        if over != self._hovered:
+            self._hovered = over
+            self.update()
+
+
+class Bars(Lifted):
+    """Bars in colours of their own, painted directly, those of one colour in one call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sets: list[tuple[QColor, NDArray[np.float64]]] = []  # bars of a colour as x, y, width, height
+        self._coloured: Sequence[QColor] = ()
+        self._members: list[list[int]] = []  # places of the bars of each colour
+        self._area = QRectF()
+        self.x, self.height = np.zeros(0), np.zeros(0)
+
+    def show_bars(
+        self, x: ArrayLike, height: ArrayLike, width: float, colours: Sequence[QColor], base: float = 0.0
+    ) -> None:
+        """x : (n,) middles    height : (n,), where they end    base : where they begin
+
+        colours : n; the same sequence again costs least
+        """
+        self.x, self.height = np.asarray(x, np.float64), np.asarray(height, np.float64)
+        boxes = np.empty((len(self.x), 4))
+        boxes[:, 0], boxes[:, 1], boxes[:, 2], boxes[:, 3] = self.x - width / 2, base, width, self.height - base
+        if colours is not self._coloured:
+            self._coloured, self._members = colours, _by_colour(colours)
+        self._sets = [(colours[members[0]], boxes[members]) for members in self._members]
+        if self._plot is None:
+            self._measure(width, base)
+        self.update()
+
+    def _measure(self, width: float, base: float) -> None:
+        """What the scene must know of it."""
+        area = QRectF()
+        if len(self.x):
+            low, high = min(base, float(self.height.min())), max(base, float(self.height.max()))
+            area = QRectF(float(self.x.min()) - width / 2, low, float(np.ptp(self.x)) + width, high - low)
+        if area != self._area:
+            self.prepareGeometryChange()
+            self._area = area
+
+    @property
+    def colours(self) -> list[QColor]:
+        """Of the bars, each once."""
+        return [colour for colour, _ in self._sets]
+
+    def paint_over(self, painter: QPainter, to_pixels: QTransform) -> None:
+        if not is_on_screen(painter):
+            super().paint_over(painter, to_pixels)
+            return
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        painter.setPen(Qt.PenStyle.NoPen)
+        scale, shift = (to_pixels.m11(), to_pixels.m22()), (to_pixels.dx(), to_pixels.dy())
+        for colour, boxes in self._sets:
+            painter.setBrush(colour)
+            draw_pixel_boxes(painter, _in_pixels(boxes, scale, shift))
+
+    def paint(self, painter: QPainter, *_: Any) -> None:
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+        painter.setPen(Qt.PenStyle.NoPen)
+        for colour, boxes in self._sets:
+            painter.setBrush(colour)
+            draw_boxes(painter, boxes)
+
+    def boundingRect(self) -> QRectF:
+        return self._area
+
+
+def _in_pixels(boxes: NDArray[np.float64], scale: tuple[float, float], shift: tuple[float, float]) -> NDArray[np.int32]:
+    """From x, y, width, height of the axes to left, top, right, bottom in pixels.  (n, 4)"""
+    ends = np.empty((len(boxes), 2, 2))  # which end; x, y
+    ends[:, 0] = boxes[:, :2] * scale + shift
+    ends[:, 1] = ends[:, 0] + boxes[:, 2:] * scale
+    whole = np.rint(ends).astype(np.int32)
+    made = np.empty((len(boxes), 4), np.int32)
+    np.minimum(whole[:, 0], whole[:, 1], out=made[:, :2])
+    np.maximum(whole[:, 0], whole[:, 1], out=made[:, 2:])
+    made[:, 2:] -= 1  # Qt's right and bottom are the last pixels
+    return made
+
+
+def _by_colour(colours: Sequence[QColor]) -> list[list[int]]:
+    found: dict[int, list[int]] = {}
+    for i, colour in enumerate(colours):
+        found.setdefault(colour.rgba(), []).append(i)
+    return list(found.values())
+
+
+@dataclass(frozen=True)
+class BarName:
+    """x, y : of the axes, where its lower edge stands    lean : of its width, how far its middle is left of x"""
+
+    x: float
+    y: float
+    text: str
+    colour: QColor
+    lean: float = 0.0
+
+
+class BarNames(Lifted):
+    """Numbers over bars."""
+
+    _PIXELS, _GAP = 12, 4  # of the letters; between them and what they name
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: tuple[BarName, ...] = ()
+
+    def show_names(self, names: Sequence[BarName]) -> None:
+        self.names = tuple(names)
+        self.update()
+
+    def paint_over(self, painter: QPainter, to_pixels: QTransform) -> None:
+        painter.setFont(font(self._PIXELS))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        for name in self.names:
+            at = to_pixels.map(QPointF(name.x, name.y))
+            width = text_width(name.text, self._PIXELS)
+            painter.setPen(name.colour)
+            painter.drawText(QPointF(at.x() - width * (0.5 + name.lean), at.y() - self._GAP), name.text)
+
+
+class Trace(Lifted):
+    """A line through points."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._points = np.zeros((0, 2))
+        self._pen = QPen()
+
+    def show_points(self, x: ArrayLike, y: ArrayLike, line: QPen) -> None:
+        """x, y : (n,)"""
+        self._points = np.stack([np.asarray(x, np.float64), np.asarray(y, np.float64)], axis=1)
+        self._pen = line
+        self.update()
+
+    @property
+    def points(self) -> NDArray[np.float64]:
+        """(n, 2) x and y"""
+        return self._points
+
+    def paint(self, painter: QPainter, *_: Any) -> None:
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(self._pen)
+        draw_polyline(painter, self._points)
+
+
+class Cells(Lifted):
+    """A matrix of colours, row 0 where y is 0.  fine : entries across a unit of the axes; whole numbers are middles"""
+
+    def __init__(self, fine: int = 1) -> None:
+        super().__init__()
+        self._fine = fine
+        self._block = np.zeros((0, 0), np.uint8)
+        self._shown = QImage()
+
+    def show_cells(self, block: NDArray[np.uint8], table: NDArray[np.uint8]) -> None:
+        """block : (n, m)     table : (256, 3) colours, or (256, 4) where some let through what is beneath"""
+        n, m = block.shape
+        self._block = block
+        lines = np.zeros((n, -(-m // 4) * 4), np.uint8)  # lines of an image end on four bytes
+        lines[:, :m] = block
+        indexed = QImage(lines.data, m, n, lines.shape[1], QImage.Format.Format_Indexed8)
+        indexed.setColorTable(_colours(table))
+        self._shown = in_colours(indexed, opaque=table.shape[1] == 3)
+        self.update()
+
+    @property
+    def image(self) -> NDArray[np.uint8]:
+        """(n, m) rows of the table"""
+        return self._block
+
+    def paint(self, painter: QPainter, *_: Any) -> None:
+        if self._block.size:
+            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
+            n, m = self._block.shape
+            painter.drawImage(QRectF(-0.5, -0.5, m / self._fine, n / self._fine), self._shown)
+
+
+_tables: dict[bytes, list[int]] = {}
+
+
+def _colours(table: NDArray[np.uint8]) -> list[int]:
+    """As Qt wants them; kept, there are few."""
+    key = table.tobytes()
+    if key not in _tables:
+        rgb = table.astype(np.uint32)
+        opaque = np.uint32(255) if table.shape[1] == 3 else rgb[:, 3]
+        _tables[key] = (opaque << 24 | rgb[:, 0] << 16 | rgb[:, 1] << 8 | rgb[:, 2]).tolist()
+    return _tables[key]
