@@ -254,9 +254,10 @@ class Bars(Lifted):
 
     def __init__(self) -> None:
         super().__init__()
-        self._sets: list[tuple[QColor, NDArray[np.float64]]] = []  # bars of a colour as x, y, width, height
+        self._boxes = np.zeros((0, 4))  # x, y, width, height, those of one colour together
         self._coloured: Sequence[QColor] = ()
-        self._members: list[list[int]] = []  # places of the bars of each colour
+        self._order = np.zeros(0, np.int64)  # of the bars, so that those of one colour stand together
+        self._sets: list[tuple[QColor, slice]] = []  # each colour, and where its bars are
         self._area = QRectF()
         self.x, self.height = np.zeros(0), np.zeros(0)
 
@@ -268,11 +269,12 @@ class Bars(Lifted):
         colours : n; the same sequence again costs least
         """
         self.x, self.height = np.asarray(x, np.float64), np.asarray(height, np.float64)
+        if colours is not self._coloured or len(colours) != len(self._order):
+            self._coloured = colours
+            self._order, self._sets = _by_colour(colours)
         boxes = np.empty((len(self.x), 4))
         boxes[:, 0], boxes[:, 1], boxes[:, 2], boxes[:, 3] = self.x - width / 2, base, width, self.height - base
-        if colours is not self._coloured:
-            self._coloured, self._members = colours, _by_colour(colours)
-        self._sets = [(colours[members[0]], boxes[members]) for members in self._members]
+        self._boxes = boxes[self._order]
         if self._plot is None:
             self._measure(width, base)
         self.update()
@@ -298,24 +300,25 @@ class Bars(Lifted):
             return
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         painter.setPen(Qt.PenStyle.NoPen)
-        scale, shift = (to_pixels.m11(), to_pixels.m22()), (to_pixels.dx(), to_pixels.dy())
-        for colour, boxes in self._sets:
+        boxes = _in_pixels(self._boxes, to_pixels)
+        for colour, where in self._sets:
             painter.setBrush(colour)
-            draw_pixel_boxes(painter, _in_pixels(boxes, scale, shift))
+            draw_pixel_boxes(painter, boxes[where])
 
     def paint(self, painter: QPainter, *_: Any) -> None:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
         painter.setPen(Qt.PenStyle.NoPen)
-        for colour, boxes in self._sets:
+        for colour, where in self._sets:
             painter.setBrush(colour)
-            draw_boxes(painter, boxes)
+            draw_boxes(painter, self._boxes[where])
 
     def boundingRect(self) -> QRectF:
         return self._area
 
 
-def _in_pixels(boxes: NDArray[np.float64], scale: tuple[float, float], shift: tuple[float, float]) -> NDArray[np.int32]:
+def _in_pixels(boxes: NDArray[np.float64], to_pixels: QTransform) -> NDArray[np.int32]:
     """From x, y, width, height of the axes to left, top, right, bottom in pixels.  (n, 4)"""
+    scale, shift = (to_pixels.m11(), to_pixels.m22()), (to_pixels.dx(), to_pixels.dy())
     ends = np.empty((len(boxes), 2, 2))  # which end; x, y
     ends[:, 0] = boxes[:, :2] * scale + shift
     ends[:, 1] = ends[:, 0] + boxes[:, 2:] * scale
@@ -327,11 +330,15 @@ def _in_pixels(boxes: NDArray[np.float64], scale: tuple[float, float], shift: tu
     return made
 
 
-def _by_colour(colours: Sequence[QColor]) -> list[list[int]]:
+def _by_colour(colours: Sequence[QColor]) -> tuple[NDArray[np.int64], list[tuple[QColor, slice]]]:
+    """The bars' places, those of one colour together; each colour and where it stands among them."""
     found: dict[int, list[int]] = {}
     for i, colour in enumerate(colours):
         found.setdefault(colour.rgba(), []).append(i)
-    return list(found.values())
+    order = [i for members in found.values() for i in members]
+    ends = np.cumsum([0, *map(len, found.values())]).tolist()
+    sets = [(colours[m[0]], slice(a, b)) for m, a, b in zip(found.values(), ends, ends[1:], strict=False)]
+    return np.array(order, np.int64), sets
 
 
 @dataclass(frozen=True)
