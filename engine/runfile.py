@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import zlib
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ Arrays = dict[str, NDArray[Any]]
 SCALARS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")  # of a checkpoint, over p logits
 MOMENTS = ("exp_avg", "exp_avg_sq")
 _PROBE_SECONDS = 30
+_LAST_READ = 64  # parameters: those of the last few checkpoints, which several analyses ask for
 
 
 class RunError(RuntimeError):
@@ -87,6 +89,7 @@ class Run:
         self._dense_rows = np.zeros(0, dtype=np.int64)  # the replayed ones that are used
         self._rows = np.zeros(0, dtype=np.int64)  # of each step: a row of the file, or ~row of the replayed ones
         self._epochs = np.zeros(0, dtype=np.int64)
+        self._last_read: OrderedDict[tuple[str, int], NDArray[np.float32]] = OrderedDict()
         try:
             if file is not None:
                 self._read_header(file)
@@ -231,10 +234,18 @@ class Run:
         """One parameter at a checkpoint."""
         step = range(self.n_checkpoints)[step]  # the last one is the last committed one
         with self.lock:
-            value: NDArray[np.float32] = self._row_of(f"weights/{name}", step).astype(np.float32, copy=False)
-        if not np.isfinite(value).all():
-            raise RunError(f"{self.path}: {name} is not finite at epoch {self._epochs[step]}; the file is damaged.")
-        return value
+            key = name, int(self._epochs[step])
+            value = self._last_read.get(key)
+            if value is None:
+                value = self._row_of(f"weights/{name}", step).astype(np.float32, copy=False)
+                if not np.isfinite(value).all():
+                    raise RunError(f"{self.path}: {name} is not finite at epoch {key[1]}; the file is damaged.")
+                self._last_read[key] = value
+                if len(self._last_read) > _LAST_READ:
+                    self._last_read.popitem(last=False)
+            else:
+                self._last_read.move_to_end(key)
+            return value.copy()
 
     def scalars(self, name: str) -> NDArray[np.float64] | None:
         """`train_loss`, `train_accuracy`, `test_loss` or `test_accuracy` of every checkpoint, over p logits.
@@ -379,6 +390,7 @@ class Run:
     def close(self) -> None:
         """Let go of the file; the next read opens it again."""
         with self.lock:
+            self._last_read.clear()
             if self._own and self._file:
                 self._file.close()
             self._file = None

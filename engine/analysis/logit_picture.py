@@ -7,7 +7,7 @@ follows a finger; the numbers are float64 and may follow later.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from engine.analysis.progress_curves import Pinned, trace_phases
 from engine.analysis.solutions import ablated_logits
 from engine.analysis.wall import by_frequencies
 from engine.fourier import fourier_basis
+from engine.lanes import Lanes
 from engine.runfile import Run
 from engine.traces import Traces
 
@@ -29,6 +30,7 @@ Floats = NDArray[np.float64]
 Keys = tuple[int, ...]
 WHOLE = Ablation()
 _OUTPUTS = 128  # transformed together
+_LANES = Lanes(2)  # of the outputs
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,9 +167,16 @@ def spectrum_norms(values: NDArray[np.floating]) -> NDArray[np.floating]:
     """
     n, dtype = len(values), values.dtype
     cosines, sines, order = _halves(n, dtype)
-    squares = np.zeros((n, n), dtype)
-    for start in range(0, values.shape[2], _OUTPUTS):
-        squares += _squares(values[:, :, start : start + _OUTPUTS], cosines, sines)
+    half = min(_OUTPUTS, -(-values.shape[2] // _LANES.count) or 1)
+    blocks = [values[:, :, start : start + half] for start in range(0, values.shape[2], half)]
+
+    def summed(lane: int) -> NDArray[Any]:
+        found = np.zeros((n, n), dtype)
+        for block in blocks[lane :: _LANES.count]:
+            found += _squares(block, cosines, sines)
+        return found
+
+    squares = np.sum(_LANES.run([partial(summed, lane) for lane in range(_LANES.count)]), axis=0)
     norms: NDArray[np.floating] = np.sqrt(squares[np.ix_(order, order)])
     return norms
 

@@ -197,11 +197,15 @@ def per_pair(logits: Floats, labels: Ints) -> tuple[Floats, NDArray[np.bool_], F
 
 def sum_table(logits: Floats, basis: Characters) -> Floats:
     """S[s, c]: mean over the n pairs with i ± j = s.  logits (p², outputs) -> (n, outputs)"""
-    total = np.zeros((basis.n, logits.shape[1]))
-    for i in range(basis.n):
-        row = logits[basis.rows[i * basis.n : (i + 1) * basis.n]]
-        total += np.roll(row if basis.sign > 0 else row[::-1], i if basis.sign > 0 else i + 1, axis=0)
-    table: Floats = total / basis.n
+    n = basis.n
+    total = np.zeros((n, logits.shape[1]))
+    grid = logits.reshape(n, n, -1) if basis.generator is None else None
+    for i in range(n):
+        row = logits[basis.rows[i * n : (i + 1) * n]] if grid is None else grid[i]
+        row, begin = (row, i) if basis.sign > 0 else (row[::-1], (i + 1) % n)
+        total[begin:] += row[: n - begin]  # where the pairs' answers begin; then those that are past n
+        total[:begin] += row[n - begin :]
+    table: Floats = total / n
     return table
 
 
