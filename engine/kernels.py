@@ -688,6 +688,28 @@ def read_hidden(s: Sizes, shared: Shared, own: Lane, x: Examples, low: int, high
 
 
 @compiled()
+def read_all_hidden(s: Sizes, shared: Shared, own: Lane, x: Examples, start: int, out: Floats) -> None:
+    """`read_hidden` of all the lane's examples, in the rows of `out` from `start` on."""
+    for block in range(len(x.blocks) - 1):
+        low, high = x.blocks[block], x.blocks[block + 1]
+        read_hidden(s, shared, own, x, low, high, out[(start + low) * s.width : (start + high) * s.width])
+
+
+@compiled()
+def unembed_all(s: Sizes, w: Model, own: Lane, hidden: Floats, first: int, step: int, block: int, out: Floats) -> None:
+    """Logits of the residues, (rows, p), from rows of `read_hidden`: of a block from `first`, `first + step`, …"""
+    rows = len(hidden) // s.width
+    for low in range(first, rows, step):
+        high = min(low + block, rows)
+        for i in range((high - low) * s.width):
+            own.out[i] = hidden[low * s.width + i]
+        unembed(s, w, own, high - low)
+        for i in range(high - low):
+            for c in range(s.p):
+                out[(low + i) * s.p + c] = own.logits[i * s.vocab_row + c]
+
+
+@compiled()
 def unembed(s: Sizes, w: Model, own: Lane, n: int) -> None:
     """The MLP's output added to the residual stream in the first n rows of `own.out`, and their `own.logits`."""
     multiply(

@@ -17,7 +17,7 @@ from engine.later import torch
 from engine.models.transformer import forward, shapes
 from engine.runfile import Arrays, Run
 
-CACHE_BYTES = 128 * 2**20  # of whole passes, and as many of `Hidden`; the newest is kept whatever its size
+CACHE_BYTES = 96 * 2**20  # of whole passes, and as many of `Hidden`; the newest is kept whatever its size
 _ROWS = 8192
 _DRAWING_LANES = os.cpu_count() or 1  # a finger waits for it: the window has nothing else to do
 
@@ -173,12 +173,12 @@ class Forward:
     def logits(self, weights: Arrays, rows: NDArray[np.floating]) -> NDArray[np.floating]:
         """The logits that follow from `Hidden.rows` of the same weights.  (p², p)"""
         self._load(weights)
-        return np.ascontiguousarray(self._step.logits_of(rows)[:, : self._p])
+        return self._step.logits_of(rows)
 
     def attending(self, weights: Arrays, pattern: NDArray[np.floating]) -> NDArray[np.floating]:
         """The logits with attention from `=` given.  pattern : (p², n_heads, 3), sums to 1   ->   (p², p)"""
         self._load(weights)
-        return np.ascontiguousarray(self._step.logits_of(self._step.hidden(pattern)[0])[:, : self._p])
+        return self._step.logits_of(self._step.hidden(pattern)[0])
 
     def __call__(self, weights: Arrays) -> Activations:
         """Everything, in arrays that the next call overwrites."""

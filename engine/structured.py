@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine import kernels
+from engine import kernels, recycled
 from engine.config import Config
 from engine.kernels import PACK, PAD, Examples, Groups, Lane, Model, Shared, Sizes
 from engine.lanes import Lanes
@@ -114,7 +114,7 @@ class Structured:
            (n, n_heads, 3), attention from `=`
         """
         s, n = self._sizes, self._sizes.n_train
-        found, pattern = np.empty((n, s.width), self._dtype), np.empty((n, s.heads, 3), self._dtype)
+        found, pattern = recycled.empty((n, s.width), self._dtype), np.empty((n, s.heads, 3), self._dtype)
         flat = found.reshape(-1)
         self._prepare()
         starts = np.cumsum([0, *(len(x.a) for x in self._examples)])
@@ -125,11 +125,11 @@ class Structured:
             if given is not None:
                 x.weights[:, : s.heads], x.weights[:, s.heads : 2 * s.heads] = given[rows, :, 0], given[rows, :, 1]
                 x.rest[:] = given[rows, :, 2]
-            for low, high in zip(x.blocks[:-1], x.blocks[1:], strict=True):
-                block, span = flat[(start + low) * s.width : (start + high) * s.width], (int(low), int(high))
-                if given is None:
-                    kernels.read_hidden(s, shared, own, x, *span, block)
-                else:
+            if given is None:  # in one call: between two calls another thread may hold the interpreter for long
+                kernels.read_all_hidden(s, shared, own, x, int(start), flat)
+            else:
+                for low, high in zip(x.blocks[:-1], x.blocks[1:], strict=True):
+                    block, span = flat[(start + low) * s.width : (start + high) * s.width], (int(low), int(high))
                     kernels.gather(
                         shared.table, s.width, x.rows, x.weights, *span, shared.constant, shared.remainder, block,
                         s.mlp_row,
@@ -141,19 +141,17 @@ class Structured:
         return found, pattern
 
     def logits_of(self, hidden: NDArray[Any]) -> NDArray[Any]:
-        """The logits that follow from `hidden` under the same weights.  (n, width) -> (n, d_vocab)"""
+        """The logits of the residues that follow from `hidden` under the same weights.  (n, width) -> (n, p)"""
         s, n = self._sizes, len(hidden)
-        logits = np.empty((n, s.vocab), self._dtype)
+        logits = recycled.empty((n, s.p), self._dtype)
         lanes, size = self._lanes.count, self._block
 
+        flat, into = np.ascontiguousarray(hidden).reshape(-1), logits.reshape(-1)
+
         def read(lane: int) -> None:
-            own = self._own[lane]
-            out, made = own.out.reshape(-1, s.width), own.logits.reshape(-1, s.vocab_row)
-            for low in range(lane * size, n, lanes * size):
-                high = min(low + size, n)
-                out[: high - low] = hidden[low:high]
-                kernels.unembed(s, self._weights, own, high - low)
-                logits[low:high] = made[: high - low, : s.vocab]
+            kernels.unembed_all(
+                s, self._weights, self._own[lane], flat, lane * size, lanes * size, size, into
+            )  # fmt: skip
 
         self._lanes.run([partial(read, lane) for lane in range(lanes)])
         return logits

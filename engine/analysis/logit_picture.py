@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine import recycled
 from engine.analysis.ablation import Ablation
 from engine.analysis.characters import Characters, NoBasis, characters
 from engine.analysis.logits import CosineFit, LogitSpectrum, cosines_of, split_masks
@@ -185,13 +186,14 @@ def _squares(values: NDArray[Any], cosines: NDArray[Any], sines: NDArray[Any]) -
     """Squares summed over some outputs, cosines before sines along both axes.  (n, n, w) -> (n, n)"""
     n, _, w = values.shape
     m = len(cosines)
-    once = np.empty((n, n, w), values.dtype)
+    once = recycled.empty((n, n, w), values.dtype)
     even, odd = _fold(values.transpose(1, 0, 2))
     np.matmul(cosines, even.transpose(1, 0, 2), out=once[:, :m])
     np.matmul(sines, odd.transpose(1, 0, 2), out=once[:, m:])
     found = np.empty((n, n), values.dtype)
     for part, rows, waves in zip(_fold(once), (slice(0, m), slice(m, n)), (cosines, sines), strict=True):
-        twice = (waves @ part.reshape(len(part), n * w)).reshape(len(waves), n, w)
+        twice = recycled.empty((len(waves), n, w), values.dtype)
+        np.matmul(waves, part.reshape(len(part), n * w), out=twice.reshape(len(waves), n * w))
         np.einsum("ijc,ijc->ij", twice, twice, out=found[rows])
     return found
 
@@ -201,7 +203,12 @@ def _fold(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     n = len(values)
     pairs = (n - 1) // 2
     left, right = values[1 : pairs + 1], values[n - 1 : n - 1 - pairs : -1]
-    return np.concatenate([values[:1], left + right, values[pairs + 1 : n // 2 + 1]]), left - right
+    even = recycled.empty((n // 2 + 1, *values.shape[1:]), values.dtype)
+    odd = recycled.empty(left.shape, values.dtype)
+    even[0], even[pairs + 1 :] = values[0], values[pairs + 1 : n // 2 + 1]
+    np.add(left, right, out=even[1 : pairs + 1])
+    np.subtract(left, right, out=odd)
+    return even, odd
 
 
 @lru_cache(maxsize=8)
