@@ -22,7 +22,7 @@ from engine.analysis.neuron_logit import neuron_logit_map
 from engine.analysis.neurons import THRESHOLD, NeuronFrequencies
 from engine.fourier import components
 from engine.fourier import spectrum as fourier_coefficients
-from engine.replay import activations
+from engine.replay import hidden
 from engine.runfile import Run
 
 if TYPE_CHECKING:
@@ -91,12 +91,12 @@ def periodic(ask: Ask) -> Content:
 @lru_cache(maxsize=8)
 def neurons_of(run: Run, step: int) -> NeuronFrequencies:
     """Frequencies of the last layer's neurons in the task's basis, float64. Raises `NoBasis`."""
-    return character_frequencies(run.config, activations(run, step).mlp_post[-1])
+    return character_frequencies(run.config, hidden(run, step).mlp_post[-1])
 
 
 def _clearest(run: Run, step: int, found: NeuronFrequencies | None) -> np.intp:
     """The neuron with the largest FVE; without a basis the one that varies most."""
-    return activations(run, step).mlp_post[-1].var(axis=0).argmax() if found is None else found.fve.argmax()
+    return hidden(run, step).mlp_post[-1].var(axis=0).argmax() if found is None else found.fve.argmax()
 
 
 def draw_periodic(sheet: Sheet, x: Periodic, keys: Sequence[int]) -> None:

@@ -53,7 +53,7 @@ class Hidden:
 
 
 _cache: OrderedDict[tuple[Run, int, bool], Activations] = OrderedDict()
-_hidden: OrderedDict[tuple[Run, int], Hidden] = OrderedDict()
+_hidden: OrderedDict[tuple[Run, int, bool], Hidden] = OrderedDict()
 _lock = threading.Lock()
 
 
@@ -67,43 +67,45 @@ def activations(run: Run, step: int, exact: bool = True) -> Activations:
         if key in _cache:
             _cache.move_to_end(key)
             return _cache[key]
-    found = of_weights(run.config, run.weights(step)) if exact else _finish(run, step, drawn(run, step))
+    found = _finish(run, step, exact, hidden(run, step, exact))
     _keep(_cache, key, found)
     with _lock:
-        _hidden.pop(key[:2], None)  # a part of what is kept now
+        _hidden.pop(key, None)  # a part of what is kept now
     return found
 
 
-def drawn(run: Run, step: int) -> Hidden:
-    """The MLP's activations and the attention for drawing, float32; without the logits, which cost most."""
-    key = (run, int(run.epochs[step]))
+def hidden(run: Run, step: int, exact: bool = True) -> Hidden:
+    """The MLP's activations and the attention, without the logits, which cost most.  exact : as in `activations`"""
+    key = (run, int(run.epochs[step]), exact)
     with _lock:
         if key in _hidden:
             _hidden.move_to_end(key)
             return _hidden[key]
-        known = _cache.get((*key, False))
+        known = _cache.get(key)
     if known is not None:
         return Hidden(known.mlp_post, known.pattern, known.rows)
-    with _forward_lock:
-        structured = _structured(run.config, False, _DRAWING_LANES)
-        if structured is not None:
-            found = structured.hidden(run.weights(step))
-    if structured is None:
-        whole = _general(run.config, run.weights(step), exact=False)
-        _keep(_cache, (*key, False), whole)
+    found = hidden_of(run.config, run.weights(step), exact)
+    if found is None:
+        whole = _general(run.config, run.weights(step), exact)
+        _keep(_cache, key, whole)
         return Hidden(whole.mlp_post, whole.pattern, None)
     _keep(_hidden, key, found)
     return found
 
 
-def _finish(run: Run, step: int, found: Hidden) -> Activations:
+def drawn(run: Run, step: int) -> Hidden:
+    """The same for drawing, float32."""
+    return hidden(run, step, exact=False)
+
+
+def _finish(run: Run, step: int, exact: bool, found: Hidden) -> Activations:
     """The logits too."""
     if found.rows is None:  # they came with it
         with _lock:
-            known = _cache.get((run, int(run.epochs[step]), False))
-        return known or _general(run.config, run.weights(step), exact=False)
+            known = _cache.get((run, int(run.epochs[step]), exact))
+        return known or _general(run.config, run.weights(step), exact)
     with _forward_lock:
-        structured = _structured(run.config, False, _DRAWING_LANES)
+        structured = _structured(run.config, exact, _lanes(exact))
         assert structured is not None
         return Activations(structured.logits(run.weights(step), found.rows), found.mlp_post, found.pattern, found.rows)
 
@@ -140,7 +142,7 @@ def forget_checkpoint(run: Run, step: int) -> None:
     with _lock:
         for exact in (False, True):
             _cache.pop((run, epoch, exact), None)
-        _hidden.pop((run, epoch), None)
+            _hidden.pop((run, epoch, exact), None)
 
 
 class Forward:
@@ -221,10 +223,14 @@ def _structured(config: Config, exact: bool, threads: int) -> Forward | None:
     return _forward[key]
 
 
+def _lanes(exact: bool) -> int:
+    return analysis_cores() if exact else _DRAWING_LANES
+
+
 def of_weights(config: Config, weights: Arrays, exact: bool = True) -> Activations:
     """The activations under weights that are no checkpoint's; nothing is kept.  exact : as in `activations`"""
     with _forward_lock:
-        structured = _structured(config, exact, analysis_cores() if exact else _DRAWING_LANES)
+        structured = _structured(config, exact, _lanes(exact))
         if structured is not None:
             found = structured.hidden(weights)
             assert found.rows is not None
@@ -235,7 +241,7 @@ def of_weights(config: Config, weights: Arrays, exact: bool = True) -> Activatio
 def hidden_of(config: Config, weights: Arrays, exact: bool) -> Hidden | None:
     """What other weights of a model's shape compute before the logits; None where it has no structured pass."""
     with _forward_lock:
-        structured = _structured(config, exact, analysis_cores() if exact else _DRAWING_LANES)
+        structured = _structured(config, exact, _lanes(exact))
         return None if structured is None else structured.hidden(weights)
 
 

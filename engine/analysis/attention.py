@@ -18,7 +18,7 @@ from engine.config import Config
 from engine.fourier import components, fourier_basis, frequencies
 from engine.later import torch
 from engine.models.transformer import forward
-from engine.replay import activations
+from engine.replay import hidden
 from engine.runfile import Run
 from engine.tasks import TASKS
 
@@ -160,7 +160,7 @@ def attention_pattern(run: Run, step: int, layer: int = 0, exact: bool = True) -
     if layer == 0:
         grid = pattern_of(FirstLayer.of(run, step).scores())
     else:
-        pattern = activations(run, step, exact).pattern[layer].astype(np.float64, copy=False)  # (p², n_heads, 3)
+        pattern = hidden(run, step, exact).pattern[layer].astype(np.float64, copy=False)  # (p², n_heads, 3)
         grid = np.moveaxis(np.ascontiguousarray(pattern.reshape(p, p, -1, 3).transpose(3, 2, 0, 1)), 0, -1)
     return AttentionPattern(grid, mean_pattern(grid, run.config))
 

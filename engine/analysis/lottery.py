@@ -20,7 +20,7 @@ from engine.analysis.neuron import neuron_logit_map
 from engine.analysis.neurons import THRESHOLD
 from engine.analysis.waves import Waves, coefficients, spectra
 from engine.fourier import norm_by_frequency
-from engine.replay import activations
+from engine.replay import hidden
 from engine.runfile import Run
 
 Floats = NDArray[np.float64]
@@ -118,7 +118,7 @@ def tickets(run: Run, first: int, last: int) -> Tickets:
 def _held(run: Run, step: int) -> tuple[NDArray[np.complex128], NDArray[np.complex128], dict[str, Floats], Waves]:
     """N̂ and Ŵ (f, d), sizes (f,) each, and the neurons' best waves at a checkpoint."""
     x = characters(run.config)
-    found = spectra(activations(run, step).mlp_post[-1], x)
+    found = spectra(hidden(run, step).mlp_post[-1], x)
     written = coefficients(neuron_logit_map(run, step)[x.elements])
     scale = np.where(2 * np.arange(1, x.n // 2 + 1) == x.n, 1.0, 2.0) / float(x.n) ** 3
     sizes = {which: norm_by_frequency(by_residue(run, step, which)[x.elements]) for which in MATRICES}

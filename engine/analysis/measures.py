@@ -19,7 +19,7 @@ from engine.analysis.waves import layer_waves
 from engine.analysis.weight_measures import of_weights
 from engine.config import Config
 from engine.fourier import components, fourier_basis, frequencies
-from engine.replay import Activations, activations
+from engine.replay import Activations, activations, hidden
 from engine.runfile import Run
 from engine.tasks import examples
 
@@ -388,6 +388,6 @@ def _key_frequencies(run: Run, step: int, exact: bool) -> tuple[int, ...]:
     except NoBasis:
         return ()
     if exact:
-        return tuple(character_frequencies(run.config, activations(run, step).mlp_post[-1]).key_frequencies(THRESHOLD))
+        return tuple(character_frequencies(run.config, hidden(run, step).mlp_post[-1]).key_frequencies(THRESHOLD))
     found = layer_waves(run, step, exact=False)  # as the wall of neurons takes them
     return tuple(np.unique(found.frequency[(found.fve >= THRESHOLD) & (found.frequency > 0)]).tolist())

@@ -20,7 +20,7 @@ from engine.analysis.neurons import THRESHOLD, from_values
 from engine.analysis.wall import wave_peak
 from engine.fourier import components, fourier_basis, frequencies
 from engine.later import torch
-from engine.replay import activations
+from engine.replay import hidden
 from engine.runfile import Run
 
 Floats = NDArray[np.float64]
@@ -90,7 +90,7 @@ def _from_column(sources: _Sources, index: int, p: int, activation: str) -> Floa
 
 
 def neuron_activation(run: Run, step: int, layer: int, index: int) -> Floats:
-    """Activation of one neuron at `=` for all p² pairs: `activations(run, step).mlp_post[layer][:, index]`.
+    """Activation of one neuron at `=` for all p² pairs: `hidden(run, step).mlp_post[layer][:, index]`.
 
     -> (p, p), row a, column b
     """
@@ -107,7 +107,7 @@ def _activation(run: Run, step: int, layer: int, index: int, sources: _Sources |
     p = run.config.p
     if sources is not None:
         return _from_column(sources, index, p, run.config.activation)
-    found: Floats = activations(run, step).mlp_post[layer][:, index].astype(np.float64).reshape(p, p)
+    found: Floats = hidden(run, step).mlp_post[layer][:, index].astype(np.float64).reshape(p, p)
     return found
 
 
@@ -381,7 +381,7 @@ def votes_at(run: Run, step: int, k: int) -> Votes:
 
 def _on_cycle(run: Run, step: int, basis: Characters) -> Floats:
     """(n², d_mlp), the last layer's activations on the cycle's pairs"""
-    values: Floats = activations(run, step).mlp_post[-1].astype(np.float64, copy=False)
+    values: Floats = hidden(run, step).mlp_post[-1].astype(np.float64, copy=False)
     return values if basis.generator is None else values[basis.rows]
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from engine.analysis.characters import characters
 from engine.fourier import components, fourier_basis, norm_by_frequency, spectrum
-from engine.replay import activations
+from engine.replay import hidden
 from engine.runfile import Run
 
 Floats = NDArray[np.float64]
@@ -55,7 +55,7 @@ def neuron_logit_map(run: Run, step: int, keys: Collection[int]) -> NeuronLogitM
     w_out = run.weight("W_out", step)[-1].astype(np.float64)  # (d_mlp, d_model)
     w_u = run.weight("W_U", step)[:, :p].astype(np.float64)
     w_l = np.ascontiguousarray(x.outputs(w_out @ w_u).T)
-    mlp = activations(run, step).mlp_post[-1]
+    mlp = hidden(run, step).mlp_post[-1]
     found = kept_components(x.n, keys)
     direction = spectrum(w_l)[found]
     norm = np.linalg.norm(spectrum(w_l), axis=1)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.fourier import components, fourier_basis, frequencies
 from engine.lanes import Lanes, analysis_cores
-from engine.replay import activations
+from engine.replay import hidden
 from engine.runfile import Run
 
 Floats = NDArray[np.float64]
@@ -79,7 +79,7 @@ def _powers(
 
 def neuron_frequencies(run: Run, step: int, layer: int = -1, exact: bool = True) -> NeuronFrequencies:
     """Frequency and fraction of variance explained of every neuron of a layer (science: the 8-component block)."""
-    return from_values(activations(run, step, exact).mlp_post[layer], run.config.p)
+    return from_values(hidden(run, step, exact).mlp_post[layer], run.config.p)
 
 
 def from_values(values: NDArray[np.floating], p: int) -> NeuronFrequencies:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from engine.analysis.characters import characters
 from engine.analysis.neuron_logit import neuron_logit_map
 from engine.fourier import components, spectrum_2d
-from engine.replay import activations
+from engine.replay import hidden
 from engine.runfile import Run
 
 Floats = NDArray[np.float64]
@@ -45,7 +45,7 @@ def projections(run: Run, step: int, keys: Collection[int]) -> Projections:
     u_k and v_k are rows of F W_L in the orthonormal basis, the scale of the paper's table.
     """
     x, found = characters(run.config), neuron_logit_map(run, step, keys)
-    values = x.grid(activations(run, step).mlp_post[-1] @ found.direction.T)  # (n, n, m)
+    values = x.grid(hidden(run, step).mlp_post[-1] @ found.direction.T)  # (n, n, m)
     return of_values(values, found.component, found.explained, x.sign)
 
 

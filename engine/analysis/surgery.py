@@ -20,7 +20,7 @@ from engine.analysis.lines import LINES, add_lines, chosen_lines, once, rows_of,
 from engine.analysis.measures import pair_sets
 from engine.analysis.neuron_map import NeuronMap, with_neurons, with_waves, written
 from engine.analysis.waves import Waves, layer_sums, layer_waves, sums_over_lines
-from engine.replay import Hidden, activations, drawn, hidden_of, stream_columns
+from engine.replay import Hidden, activations, hidden, hidden_of, stream_columns
 from engine.runfile import Run
 
 Floats = NDArray[np.float64]
@@ -152,7 +152,7 @@ def _changes_weights(cuts: Ablation) -> bool:
 def _hidden(run: Run, step: int, cuts: Ablation, exact: bool) -> Hidden | None:
     """What the model computes before the logits, without the heads and the skip around attention (steps 1 and 2)."""
     if not _changes_weights(cuts):
-        known = activations(run, step) if exact else drawn(run, step)
+        known = hidden(run, step, exact)
         return Hidden(known.mlp_post, known.pattern, known.rows)
     weights = dict(run.weights(step))
     added = np.zeros(run.config.d_model)  # to the residual stream after attention
@@ -187,7 +187,7 @@ def _stream(run: Run, step: int, cuts: Ablation, exact: bool, w_u: Floats) -> tu
 @lru_cache(maxsize=16)
 def neuron_means(run: Run, step: int, layer: int, exact: bool = True) -> Floats:
     """Mean activations over the task's pairs, in the whole model.  (d_mlp,)"""
-    post = (activations(run, step) if exact else drawn(run, step)).mlp_post[layer]
+    post = hidden(run, step, exact).mlp_post[layer]
     exist = pair_sets(run.config).exist
     found = (
         post.mean(axis=0, dtype=np.float64) if len(exist) == len(post) else post[exist].mean(axis=0, dtype=np.float64)
@@ -199,7 +199,7 @@ def neuron_means(run: Run, step: int, layer: int, exact: bool = True) -> Floats:
 def head_means(run: Run, step: int, exact: bool = True) -> Floats:
     """Mean outputs of a one-layer model's heads at `=` over the task's pairs, uncut.  (n_heads, d_model)"""
     p, exist = run.config.p, pair_sets(run.config).exist
-    pattern = (activations(run, step) if exact else drawn(run, step)).pattern[0]
+    pattern = hidden(run, step, exact).pattern[0]
     w = _doubles(run, step, "W_E", "W_pos", "W_V", "W_O")
     a, b = np.divmod(exist, p)
     seen = np.zeros((pattern.shape[1], 2 * p + 1))  # mean attention to every token at its position

@@ -20,7 +20,7 @@ from engine.analysis.passes import in_rows, thumbnails
 from engine.analysis.waves import Waves, basis_or_residues, layer_waves
 from engine.fourier import components, frequencies
 from engine.lanes import Lanes
-from engine.replay import activations, drawn
+from engine.replay import drawn, hidden
 from engine.runfile import Run
 from engine.tasks import TASKS
 from engine.traces import Traces
@@ -201,7 +201,7 @@ def _layout(run: Run, step: int, layer: int, exact: bool) -> WallLayout:
         groups.append(Group(0, tuple(rest.tolist()) if no_basis else _by(-found.fve, rest)))
     last = run.config.n_layers - 1
     keys = tuple(carried) if layer == last else _layout(run, step, last, exact).keys
-    brightest = (activations(run, step) if exact else drawn(run, step)).mlp_post[layer].max(axis=0)
+    brightest = hidden(run, step, exact).mlp_post[layer].max(axis=0)
     return WallLayout(
         epoch=int(run.epochs[step]),
         groups=tuple(groups),
@@ -313,11 +313,11 @@ def neuron_detail(run: Run, step: int, layout_step: int, layer: int, index: int)
     from engine.fourier import spectrum_2d
 
     p = run.config.p
-    values = activations(run, step).mlp_post[layer][:, index : index + 1].astype(np.float64)
+    values = hidden(run, step).mlp_post[layer][:, index : index + 1].astype(np.float64)
     found = from_values(values, p)
     difference = run.config.operation == "subtract"
     layout = wall_layout(run, layout_step, layer)
-    then = activations(run, layout_step).mlp_post[layer][:, index]
+    then = hidden(run, layout_step).mlp_post[layer][:, index]
     spectrum = by_frequencies(spectrum_2d((values - values.mean()).reshape(p, p)))
     phase = float(sum_phases(values, found.frequency, p, difference)[0])
     known = TASKS[run.config.operation].basis in ("sum", "difference") and not math.isnan(phase)

@@ -18,7 +18,7 @@ from engine.analysis.passes import in_rows, line_sums
 from engine.config import Config
 from engine.fourier import fourier_basis
 from engine.kernels import PACK, PAD, multiply
-from engine.replay import activations, drawn
+from engine.replay import hidden
 from engine.runfile import Run
 
 Floats = NDArray[np.float64]
@@ -129,7 +129,7 @@ def layer_sums(run: Run, step: int, layer: int = -1, exact: bool = True) -> Line
 
     exact : float64; else float32, for drawing
     """
-    values = activations(run, step) if exact else drawn(run, step)
+    values = hidden(run, step, exact)
     return sums_over_lines(values.mlp_post[layer], basis_or_residues(run.config)[0])
 
 

@@ -26,7 +26,7 @@ from engine.analysis.neuron import (
 from engine.analysis.neurons import from_values
 from engine.config import Config
 from engine.models.transformer import forward
-from engine.replay import activations
+from engine.replay import activations, hidden
 from engine.runfile import Run
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -113,7 +113,7 @@ def test_that_only_the_neurons_column_is_used_where_it_can_be(made: Made, monkey
     def refuse(*_: object) -> None:
         raise AssertionError("a full pass")
 
-    monkeypatch.setattr(neuron, "activations", refuse)
+    monkeypatch.setattr(neuron, "hidden", refuse)
     neuron_report(made("add5"), 1, 0, 2)
     neuron_biography(made("add5"), 0, 2)
     with pytest.raises(AssertionError, match="full pass"):
@@ -354,7 +354,7 @@ def test_that_a_dead_neuron_votes_for_nothing(made: Made, monkeypatch: pytest.Mo
     post = activations(run, 2).mlp_post.copy()
     post[:, :, 4] = 0
     post[:, :, 5] = 7
-    monkeypatch.setattr(neuron, "activations", lambda *_: replace(activations(run, 2), mlp_post=post))
+    monkeypatch.setattr(neuron, "hidden", lambda *_: replace(hidden(run, 2), mlp_post=post))
     for found in (neuron_votes(run, 2), votes_at(run, 2, 1)):
         assert found.vote[4:] == pytest.approx([0, 0], abs=1e-12)
         for angles in (found.phase, found.output_phase, found.misalignment):
