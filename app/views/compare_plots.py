@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-import pyqtgraph as pg
 from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QColor
@@ -14,7 +13,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app import theme
 from app.views.controls import label
-from app.views.live_plot import Bars
+from app.views.live_plot import Bars, ChosenColumn
 from app.views.over_time import DASHED
 from app.views.plots import dress, on_leave, pen, plot_widget, relabel, set_range
 
@@ -32,7 +31,7 @@ class RankedPlot:
         self.widget.setMouseEnabled(x=False, y=False)
         self.widget.getPlotItem().getAxis("left").setWidth(44)
         self.widget.getPlotItem().getAxis("left").enableAutoSIPrefix(False)
-        self.widget.setMinimumHeight(110)
+        self.widget.setMinimumHeight(92)
         self._here = self.widget.plot(symbol="o", symbolSize=5)
         self._there = self.widget.plot(symbol="o", symbolSize=5)
         self.read: Callable[[int | None], None] = lambda _: None  # the rank under the pointer, from 1
@@ -88,12 +87,11 @@ class SignedBars:
         self.widget.setMouseEnabled(x=False, y=False)
         self.widget.getPlotItem().getAxis("left").setWidth(44)
         self.widget.getPlotItem().getAxis("left").enableAutoSIPrefix(False)
-        self.widget.setMinimumHeight(96)
+        self.widget.setMinimumHeight(78)
         self.bars = Bars()
-        self._mark = pg.LinearRegionItem(movable=False)
-        self._mark.setZValue(-10)
-        for item in (self.bars, self._mark):
-            self.widget.addItem(item)
+        self._mark = ChosenColumn()
+        for item in (self._mark, self.bars):
+            self.widget.lift(item)
         self.read: Callable[[int | None], None] = lambda _: None
         self.clicked: Callable[[int], None] = lambda _: None
         self.widget.scene().sigMouseMoved.connect(lambda at: self.read(self._frequency(at)))
@@ -111,19 +109,10 @@ class SignedBars:
         self._top = of, max(highest, self._top[1] if self._top[0] == of else 0.0)
         top = 1.1 * self._top[1] or 1.0
         set_range(self.widget, (0.2, len(values) + 0.8), (-top, top))
-        there = chosen is not None and chosen <= len(values)
-        self._mark.setVisible(there)
-        if there and chosen is not None:
-            self._mark.setRegion((chosen - 0.5, chosen + 0.5))
+        self._mark.show_column(chosen if chosen is not None and chosen <= len(values) else None)
 
     def restyle(self) -> None:
-        look = theme.current()
         dress(self.widget)
-        wash = QColor(look.accent)
-        wash.setAlpha(50)
-        self._mark.setBrush(wash)
-        for line in self._mark.lines:
-            line.setPen(pen(look.accent))
 
     def _frequency(self, at: QPointF) -> int | None:
         place = _place(self.widget, at)
@@ -146,7 +135,7 @@ class DistanceBars:
         self.widget.setMouseEnabled(x=False, y=False)
         self.widget.getPlotItem().getAxis("left").setWidth(44)
         self.widget.getPlotItem().getAxis("left").setTicks([[(0, "0"), (1, "1"), (np.sqrt(2), "√2")]])
-        self.widget.setMinimumHeight(84)
+        self.widget.setMinimumHeight(70)
         self.bars = Bars()
         self.widget.addItem(self.bars)
         self.read: Callable[[str | None], None] = lambda _: None

@@ -12,7 +12,7 @@ from PySide6.QtGui import QColor
 
 from app import theme
 from app.views.attention_words import percent
-from app.views.live_plot import Bars
+from app.views.live_plot import Bars, ChosenColumn
 from app.views.maps import HeatMap
 from app.views.painting import mixed
 from app.views.plots import dress, on_leave, pen, plot_widget, relabel, set_range
@@ -66,11 +66,10 @@ class HeadSpectrum(QObject):
         axis.enableAutoSIPrefix(False)
         self.cosines, self.sines = Bars(), Bars()
         self._zero = pg.InfiniteLine(0, angle=0)
-        self.wash = pg.LinearRegionItem(movable=False)
-        self.wash.setZValue(-10)
-        self.wash.setVisible(False)
-        for item in (self.wash, self.cosines, self.sines, self._zero):
-            self.widget.addItem(item, ignoreBounds=True)
+        self.wash = ChosenColumn()
+        self.widget.addItem(self._zero, ignoreBounds=True)
+        for item in (self.wash, self.cosines, self.sines):
+            self.widget.lift(item)
         self._shown: tuple[HeadPicture, int, str] | None = None
         self._name, self._low = "frequency k", False
         self._full: list[QColor] = []
@@ -115,10 +114,7 @@ class HeadSpectrum(QObject):
 
     def mark(self, k: int | None) -> None:
         """The selected frequency."""
-        there = k is not None and 1 <= k <= self._range[2]
-        self.wash.setVisible(there)
-        if k is not None and there:
-            self.wash.setRegion((k - 0.5, k + 0.5))
+        self.wash.show_column(k if k is not None and 1 <= k <= self._range[2] else None)
 
     def set_low(self, low: bool) -> None:
         """Whether there is no room for the name of the bottom axis."""
@@ -133,11 +129,6 @@ class HeadSpectrum(QObject):
         look = theme.current()
         dress(self.widget)
         self._zero.setPen(pen(look.border))
-        wash = QColor(look.accent)
-        wash.setAlpha(50)
-        self.wash.setBrush(wash)
-        for line in self.wash.lines:
-            line.setPen(pen(look.accent))
 
     # -- pointer -------------------------------------------------------------------------------------------
 

@@ -19,7 +19,17 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent, QPen, QPixmap, 
 from PySide6.QtWidgets import QGraphicsItem, QWidget
 from shiboken6 import getCppPointer
 
-from app.views.painting import draw_boxes, draw_pixel_boxes, draw_polyline, font, in_colours, is_on_screen, text_width
+from app import theme
+from app.views.painting import (
+    draw_boxes,
+    draw_pixel_boxes,
+    draw_polyline,
+    font,
+    in_colours,
+    is_on_screen,
+    pen,
+    text_width,
+)
 
 _CALM = 2  # frames in which the scene does not change, before its pixels are kept
 
@@ -36,7 +46,9 @@ class LivePlot(pg.PlotWidget):  # type: ignore[misc]
         self._calm = 0
         self._bare = False  # the scene is being painted without them
         self._placed: tuple[QRect, QTransform] | None = None  # within the axes; from their numbers to pixels
+        self._is_built = False
         super().__init__(**options)
+        self._is_built = True
         self.scene().changed.connect(self._scene_changed)
         box = self.getViewBox()
         for signal in (box.sigRangeChanged, box.sigTransformChanged, box.sigResized):
@@ -136,6 +148,8 @@ class LivePlot(pg.PlotWidget):  # type: ignore[misc]
         self._scene_changed()
         self._place_changed()
         super().resizeEvent(event)
+        for side in ("left", "bottom") if self._is_built else ():  # what is as small as it can be is not told of it
+            self.getPlotItem().getAxis(side).resizeEvent()
 
 
 class Lifted(pg.GraphicsObject):  # type: ignore[misc]
@@ -339,6 +353,33 @@ def _by_colour(colours: Sequence[QColor]) -> tuple[NDArray[np.int64], list[tuple
     ends = np.cumsum([0, *map(len, found.values())]).tolist()
     sets = [(colours[m[0]], slice(a, b)) for m, a, b in zip(found.values(), ends, ends[1:], strict=False)]
     return np.array(order, np.int64), sets
+
+
+class ChosenColumn(Lifted):
+    """The selected frequency's place: a wash over the whole height. Lifted before the bars, which stand on it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.k: int | None = None
+        self.setVisible(False)
+
+    def show_column(self, k: int | None) -> None:
+        """k : from half a unit before to half a unit after; None: there is none"""
+        if k != self.k:
+            self.k = k
+            self.setVisible(k is not None)
+            self.update()
+
+    def paint_over(self, painter: QPainter, to_pixels: QTransform) -> None:
+        assert self._plot is not None
+        assert self.k is not None
+        frame, edge = self._plot.placed()[0], QColor(theme.current().accent)
+        left, right = (to_pixels.map(QPointF(self.k + half, 0)).x() for half in (-0.5, 0.5))
+        wash = QColor(edge)
+        wash.setAlpha(50)
+        painter.fillRect(QRectF(left, frame.top(), right - left, frame.height()), wash)
+        painter.setPen(pen(edge))
+        painter.drawLines([QLineF(x, frame.top(), x, frame.bottom() + 1) for x in (left, right)])
 
 
 @dataclass(frozen=True)

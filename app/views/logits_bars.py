@@ -12,7 +12,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 
 from app import theme
-from app.views.live_plot import BarName, BarNames, Bars
+from app.views.live_plot import BarName, BarNames, Bars, ChosenColumn
 from app.views.plots import dress, on_leave, pen, plot_widget
 from app.views.pointer import KeyPointer
 from app.views.tracks import TrackPlot, spread
@@ -43,15 +43,12 @@ class CosineBars:
         axis.setWidth(TrackPlot.LEFT)
         axis.enableAutoSIPrefix(False)
         self.bars = Bars()
-        self.wash = pg.LinearRegionItem(movable=False)
-        self.wash.setZValue(-10)
-        self.wash.setVisible(False)
+        self.wash = ChosenColumn()
         self._zero = pg.InfiniteLine(0, angle=0)
-        for item in (self.wash, self._zero):
-            self.widget.addItem(item, ignoreBounds=True)
+        self.widget.addItem(self._zero, ignoreBounds=True)
         self.names = BarNames()
-        for lifted in (self.bars, self.names):
-            self.widget.lift(lifted)
+        for item in (self.wash, self.bars, self.names):
+            self.widget.lift(item)
         self._n = 0
         self._coloured: tuple[Any, list[QColor]] = (None, [])
         self._limits: tuple[Any, ...] = ()  # of the axes
@@ -71,9 +68,7 @@ class CosineBars:
             self._coloured = key, [colour_of(int(f), keys, chosen) for f in k]
         self.bars.show_bars(k, alpha, 0.8, self._coloured[1])
         self._name_bars(alpha, keys, chosen)
-        self.wash.setVisible(chosen is not None)
-        if chosen is not None:
-            self.wash.setRegion((chosen - 0.5, chosen + 0.5))
+        self.wash.show_column(chosen)
 
     def limit(self, n: int, low: float, high: float) -> None:
         """The axes: of n frequencies, and of α with room for the names."""
@@ -100,11 +95,6 @@ class CosineBars:
         look = theme.current()
         dress(self.widget)
         self._zero.setPen(pen(look.border))
-        wash = QColor(look.accent)
-        wash.setAlpha(50)
-        self.wash.setBrush(wash)
-        for line in self.wash.lines:
-            line.setPen(pen(look.accent))
 
     def _frequency(self, at: Any) -> int | None:
         box = self.widget.getViewBox()

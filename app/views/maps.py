@@ -43,7 +43,6 @@ class HeatMap(QWidget):
         super().__init__()
         self._colours, self._has_bar = colours, bar
         self._values: NDArray[Any] = np.zeros((0, 0))
-        self._square = True
         self.plot = plot_widget(left, bottom)
         self.plot.setParent(self)
         self.plot.setMouseEnabled(x=False, y=False)
@@ -103,11 +102,6 @@ class HeatMap(QWidget):
         """Another table for the next values."""
         self._colours = colours
 
-    def set_square(self, square: bool) -> None:
-        """Whether cells are squares; else the picture fills the widget."""
-        self._square = square
-        self._place()
-
     def show_bar(self, shown: bool) -> None:
         """Whether the colour bar stands beside it."""
         if shown != self._has_bar:
@@ -159,9 +153,8 @@ class HeatMap(QWidget):
         rows, columns = self._values.shape if self._values.size else (1, 1)
         bar = self.BAR if self._has_bar else 8
         width, height = self.width() - self.LEFT - bar, self.height() - self.BOTTOM - self.TOP
-        if self._square:
-            cell = max(1e-6, min(width / columns, height / rows))
-            width, height = int(cell * columns), int(cell * rows)
+        cell = max(1e-6, min(width / columns, height / rows))
+        width, height = int(cell * columns), int(cell * rows)
         x = max(0, (self.width() - width - self.LEFT - bar) // 2)
         self.plot.setGeometry(x, 0, width + self.LEFT + 2, height + self.BOTTOM + self.TOP)
         self.bar.setGeometry(x + width + self.LEFT + 8, self.TOP - 4, self.BAR - 8, height + 8)

@@ -12,10 +12,11 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 from PySide6.QtCore import QLineF, QPointF, QRect, QRectF, Qt
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPaintEngine, QPainter, QPixmap
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QImage, QPaintEngine, QPainter, QPen, QPixmap
 from shiboken6 import wrapInstance
 
 from app import theme
+from app.screen import pixel_ratio
 
 Floats = NDArray[np.float64]
 Kind = TypeVar("Kind")
@@ -45,6 +46,12 @@ def font(pixels: int, bold: bool = False) -> QFont:
 def text_width(text: str, pixels: int, bold: bool = False) -> float:
     """Pixels a text takes."""
     return QFontMetricsF(font(pixels, bold)).horizontalAdvance(text)
+
+
+def pen(colour: str | QColor, width: float = 1.0) -> QPen:
+    """width : in pixels of the layout, also where the screen has more of its own"""
+    made: QPen = pg.mkPen(colour, width=width * pixel_ratio())
+    return made
 
 
 def backed_text(painter: QPainter, box: QRectF, text: str, colour: QColor) -> None:

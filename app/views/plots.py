@@ -7,25 +7,36 @@ from typing import Any
 
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QObject, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPen, QResizeEvent
+from PySide6.QtGui import QColor, QPainter, QResizeEvent
 from PySide6.QtWidgets import QGraphicsScene, QWidget
 
 from app import theme
 from app.numbers import epoch_text as epoch_text
-from app.screen import pixel_ratio
 from app.views.live_plot import LivePlot
+from app.views.painting import pen as pen
 
-
-def pen(colour: str | QColor, width: float = 1.0) -> QPen:
-    """width : in pixels of the layout, also where the screen has more of its own"""
-    made: QPen = pg.mkPen(colour, width=width * pixel_ratio())
-    return made
+_AROUND = 4  # pixels: of a name that are empty on each side
+_TICKS = 10  # pixels: what numbers leave of an axis' height at least, or its name would stand on them
 
 
 class _Axis(pg.AxisItem):  # type: ignore[misc]
-    """Numbers as people write them: 12 000, and powers of ten as 10⁻⁶."""
+    """Numbers as people write them: 12 000, and powers of ten as 10⁻⁶. Its name only where all of it has room."""
 
     _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+    def resizeEvent(self, event: Any = None) -> None:
+        super().resizeEvent(event)
+        if self.label is None or self.scene() is None:
+            return
+        upright, size, name = self.orientation == "left", self.size(), self.label.boundingRect()
+        fits = not upright or name.width() <= size.height() + 2
+        view = self.getViewWidget()
+        if not upright and view is not None:
+            bottom = self.mapToScene(0.0, size.height()).y()
+            middle, half = self.mapToScene(size.width() / 2, 0.0).x(), name.width() / 2 - _AROUND
+            fits &= half <= middle <= view.width() - half
+            fits &= bottom <= view.height() + 2 and size.height() >= name.height() + _TICKS
+        self.label.setOpacity(1.0 if fits else 0.0)
 
     def logTickStrings(self, values: Any, scale: float, spacing: float) -> list[str]:
         if self.orientation == "bottom":

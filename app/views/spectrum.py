@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QRect, Qt
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QComboBox, QWidget
@@ -17,9 +16,9 @@ from app.session import Selection
 from app.views.base import View
 from app.views.controls import toggle
 from app.views.help import Help
-from app.views.live_plot import BarName, BarNames, Bars
+from app.views.live_plot import BarName, BarNames, Bars, ChosenColumn
 from app.views.painting import mixed
-from app.views.plots import dress, on_leave, pen, plot_widget, relabel, set_range
+from app.views.plots import dress, on_leave, plot_widget, relabel, set_range
 from app.views.pointer import KeyPointer
 from app.views.still import tip
 from engine.analysis.embedding import MATRICES, Spectrum, spectrum
@@ -78,11 +77,9 @@ class SpectrumView(View):
         self._plot.getPlotItem().getAxis("left").setWidth(44)
         self._plot.getPlotItem().getAxis("left").enableAutoSIPrefix(False)
         self._cos, self._sin = Bars(), Bars()
-        self._mark = pg.LinearRegionItem(movable=False)
-        self._mark.setZValue(-10)
-        self._plot.addItem(self._mark, ignoreBounds=True)
+        self._mark = ChosenColumn()
         self._names = BarNames()
-        for item in (self._cos, self._sin, self._names):
+        for item in (self._mark, self._cos, self._sin, self._names):
             self._plot.lift(item)
         self._painted_for: tuple[Any, list[QColor], list[QColor]] = (None, [], [])
         self._top: tuple[Run | None, str, float] = (None, "", 0.0)
@@ -125,9 +122,7 @@ class SpectrumView(View):
         self._fit(float(heights.max()) if len(heights) else 1.0, answer, selection)
         self._name_strong(answer, heights, selection)
         chosen = selection.frequency if selection.frequency in range(1, len(k) + 1) else None
-        self._mark.setVisible(chosen is not None)
-        if chosen is not None:
-            self._mark.setRegion((chosen - 0.5, chosen + 0.5))
+        self._mark.show_column(chosen)
         self.set_subtitle(_sentence(answer, chosen))
 
     def tables(self, answer: Spectrum, selection: Selection) -> list[Table]:
@@ -144,13 +139,7 @@ class SpectrumView(View):
         )
 
     def restyle(self) -> None:
-        look = theme.current()
         dress(self._plot)
-        wash = QColor(look.accent)
-        wash.setAlpha(50)
-        self._mark.setBrush(wash)
-        for line in self._mark.lines:
-            line.setPen(pen(look.accent))
 
     def _colours(self, answer: Spectrum, selection: Selection) -> tuple[list[QColor], list[QColor]]:
         """Of cosine and sine; kept while nothing that decides them changes."""

@@ -58,6 +58,7 @@ class BarsPlot(QWidget):
         axis.setWidth(46)
         axis.enableAutoSIPrefix(False)
         axis.setLogMode(True)
+        self.plot.getPlotItem().getAxis("bottom").setStyle(showValues=False)  # there are no frequencies yet
         self._bars, self._wash = Bars(), Bands(self.plot.getViewBox())
         self._lines = {name: pg.InfiniteLine(angle=0) for name in LINES}
         self._levels: dict[str, float] = {}
@@ -92,6 +93,7 @@ class BarsPlot(QWidget):
         self._bars.show_bars(k, heights, 0.8, self._colours(n, keys, chosen), base)
         if (n,) != self._limits:
             self._limits = (n,)
+            self.plot.getPlotItem().getAxis("bottom").setStyle(showValues=True)
             self.plot.setXRange(0.2, n + 0.8, padding=0)
             self.plot.setYRange(*_AXIS, padding=0)
         self._levels = dict(zip(LINES, (whole, *lines), strict=True))

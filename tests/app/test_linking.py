@@ -108,7 +108,7 @@ def test_that_a_neuron_clicked_on_the_wall_lights_its_frequency_everywhere(
     selection = shown.session.selection
     assert (selection.neurons, selection.frequency) == (((0, index),), k or None)
     assert the(shown, "neuron")._title.text() == f"Neuron {index}"
-    assert the(shown, "spectrum")._mark.getRegion() == (k - 0.5, k + 0.5)
+    assert the(shown, "spectrum")._mark.k == k
     last = run.n_checkpoints - 1
     assert np.array_equal(the(shown, "spectrum").answer.cos, spectrum(run, last, last, "W_E").cos)
 
@@ -126,8 +126,8 @@ def test_that_a_head_its_frequency_and_its_cells_are_linked(
     qtbot.mouseClick(page.tiles, LEFT, pos=page.tiles.frequency_place(1).center())
     settle(shown)
     assert shown.session.selection.frequency == k
-    assert the(shown, "spectrum")._mark.getRegion() == (k - 0.5, k + 0.5)
-    assert the(shown, "logits")._bars.wash.getRegion() == (k - 0.5, k + 0.5)
+    assert the(shown, "spectrum")._mark.k == k
+    assert the(shown, "logits")._bars.wash.k == k
     click_cell(qtbot, page.map, 4, 6)
     settle(shown)
     order = [x * pow(k, -1, 11) % 11 for x in range(11)]  # the axes are k·a mod 11

@@ -106,7 +106,7 @@ def test_that_clicks_select_the_frequency_and_a_second_one_clears_it(view: Logit
     click(view._map.plot, 3, 3)
     qtbot.waitUntil(lambda: view.session.selection.frequency == 3)
     assert view._map.marked == (3, 3)
-    assert view._bars.wash.getRegion() == (2.5, 3.5)
+    assert view._bars.wash.k == 3
     assert np.array_equal(view._time.curves["named 2"][1], view._curves.coefficient[:, 2])  # type: ignore[union-attr]
     click(view._bars.widget, 3, 0)
     qtbot.waitUntil(lambda: view.session.selection.frequency is None)
