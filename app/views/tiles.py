@@ -109,7 +109,6 @@ class TileWall(QWidget):
         self._groups, self._tiles, self._size = told, tiles, size
         if moved:
             self._arrange()
-            self._sheets = []
         if moved or other:
             self._paste()
         self.update()
@@ -148,7 +147,8 @@ class TileWall(QWidget):
     # -- geometry ------------------------------------------------------------------------------------------
 
     def _arrange(self) -> None:
-        """Where every header and tile goes."""
+        """Where every header and tile goes; sheets are made anew for it."""
+        self._sheets = []
         self._where = self._size, self.width(), tuple(group.tiles for group in self._groups)
         self._places, self._headers = {}, []
         size, y, step = self._size, 0, self._size + GAP

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QPoint, QPointF, QSize, Qt
-from PySide6.QtGui import QColor, QMouseEvent, QWheelEvent
+from PySide6.QtGui import QColor, QImage, QMouseEvent, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
@@ -264,3 +264,18 @@ def test_that_many_tiles_that_do_not_fit_scroll_and_none_is_cut(qtbot: QtBot, qa
     assert area.wall.height() > area.height()
     assert area.wall.width() <= area.viewport().width()
     assert area.wall.place_of(599).y() < area.wall.height()
+
+
+def test_that_another_width_is_painted_like_a_wall_made_for_it(host: Host, qtbot: QtBot) -> None:
+    def picture() -> QImage:
+        QApplication.processEvents()
+        return host.wall.grab().toImage()
+
+    narrow = picture()
+    host.wall.resize(host.wall.width() + 90, host.wall.height())  # the tiles there are, elsewhere
+    wide, fresh = picture(), TileWall()
+    qtbot.addWidget(fresh)
+    fresh.resize(host.wall.size())
+    fresh.show_tiles(GROUPS, host.tiles, (), "1", host.area.size_of_tiles)
+    assert wide == fresh.grab().toImage()
+    assert wide.size() != narrow.size()
