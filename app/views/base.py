@@ -301,10 +301,15 @@ class View(QFrame):
         self._rest.stop()
         if known.error is None:
             self._write(known.value)
+        self._ask_more()
 
     def _ask_exact(self) -> None:
         if self._exact is not None:
             self.compute.ask((self, "exact"), self._exact, urgent=False)
+            self._ask_more()
+
+    def _ask_more(self) -> None:
+        """The selection rests, or its exact numbers are known: what else the view would like to know."""
 
     def _write(self, numbers: Any) -> None:
         if self._stack.currentIndex() == 0:

@@ -124,6 +124,8 @@ class LivePlot(pg.PlotWidget):  # type: ignore[misc]
     def _keep(self) -> None:
         """Paint the scene into pixels."""
         ratio = self.devicePixelRatioF()
+        if self.viewport().size().isEmpty():
+            return
         pixels = QPixmap(self.viewport().size() * ratio)
         pixels.setDevicePixelRatio(ratio)
         self._bare = True
@@ -447,19 +449,24 @@ class Cells(Lifted):
     def __init__(self, fine: int = 1) -> None:
         super().__init__()
         self._fine = fine
-        self._block = np.zeros((0, 0), np.uint8)
+        self._block, self._table = np.zeros((0, 0), np.uint8), np.zeros((256, 3), np.uint8)
         self._shown = QImage()
 
     def show_cells(self, block: NDArray[np.uint8], table: NDArray[np.uint8]) -> None:
         """block : (n, m)     table : (256, 3) colours, or (256, 4) where some let through what is beneath"""
         n, m = block.shape
-        self._block = block
+        self._block, self._table = block, table
         lines = np.zeros((n, -(-m // 4) * 4), np.uint8)  # lines of an image end on four bytes
         lines[:, :m] = block
         indexed = QImage(lines.data, m, n, lines.shape[1], QImage.Format.Format_Indexed8)
         indexed.setColorTable(_colours(table))
         self._shown = in_colours(indexed, opaque=table.shape[1] == 3)
         self.update()
+
+    @property
+    def table(self) -> NDArray[np.uint8]:
+        """The colours of the rows."""
+        return self._table
 
     @property
     def image(self) -> NDArray[np.uint8]:

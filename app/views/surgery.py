@@ -229,9 +229,8 @@ class SurgeryView(TracedView):
             self._bars_query, self._bars_exact = query, Query(frequency_bars, (*args, True))
             self.compute.ask((self, "bars"), query, urgent=False)  # no picture of another view waits for them
 
-    def _ask_exact(self) -> None:
-        """The selection rests: the exact numbers, those of the bars too, and what takes longer."""
-        super()._ask_exact()
+    def _ask_more(self) -> None:
+        """The exact numbers of the bars too, and what takes longer."""
         if self._bars_exact is not None and not self._plot.isHidden():
             self.compute.ask((self, "exact bars"), self._bars_exact, urgent=False)
         self._soon.start()

@@ -125,7 +125,7 @@ def test_that_the_map_shows_right_and_wrong_and_selects_pairs(view: GraftView, q
     kind = kinds(run.config)
     wanted = np.where(answer.graft.right, np.maximum(kind, 0), 4)
     assert np.array_equal(np.asarray(view._map.image.image), wanted)
-    assert view._map.image.lut[4].tolist() == [int(class_colours()[4][i : i + 2], 16) for i in (1, 3, 5)]
+    assert view._map.image.table[4].tolist() == [int(class_colours()[4][i : i + 2], 16) for i in (1, 3, 5)]
     click(view._map.plot, 7, 3)
     qtbot.waitUntil(lambda: view.session.selection.pair == (3, 7))
     assert view._map.marked == (3, 7)

@@ -202,6 +202,7 @@ def test_that_keys_over_a_header_keep_the_column(host: Host, qtbot: QtBot) -> No
 
 
 def test_that_the_pointer_is_told(host: Host) -> None:
+    QTest.mouseMove(host.wall, host.wall.place_of(6))  # wherever the pointer was before
     QTest.mouseMove(host.wall, host.wall.place_of(8))
     assert host.hovered[-1] == 8
     host.wall.leaveEvent(None)
