@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,8 @@ class Recycler:
     """Gives out arrays; takes their memory back when the last view of it is gone. Thread-safe."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()  # memory may come back while it is asked for
+        self._lock = threading.Lock()
+        self._returned: deque[NDArray[np.uint8]] = deque()  # at any moment, also while the lock is held
         self._free: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()  # by address, the oldest first
 
     def empty(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
@@ -51,20 +52,33 @@ class Recycler:
     def free_bytes(self) -> int:
         """Kept for arrays to come."""
         with self._lock:
+            self._sort_in()
             return sum(memory.nbytes for memory in self._free.values())
 
     def _take(self, size: int) -> NDArray[np.uint8]:
         with self._lock:
+            self._sort_in()
             for address in reversed(self._free):
                 if self._free[address].nbytes == size + _LINE:
                     return self._free.pop(address)
         return np.empty(size + _LINE, np.uint8)
 
     def _give_back(self, memory: NDArray[np.uint8]) -> None:
-        with self._lock:
+        """Called at any moment, also in the midst of the others, by this thread or another."""
+        self._returned.append(memory)
+        if self._lock.acquire(blocking=False):
+            try:
+                self._sort_in()
+            finally:
+                self._lock.release()
+
+    def _sort_in(self) -> None:
+        """What came back, and no more of it than is to be kept."""
+        while self._returned:
+            memory = self._returned.popleft()
             self._free[memory.ctypes.data] = memory
-            while len(self._free) > 1 and sum(kept.nbytes for kept in self._free.values()) > _KEPT:
-                self._free.popitem(last=False)
+        while len(self._free) > 1 and sum(kept.nbytes for kept in self._free.values()) > _KEPT:
+            self._free.popitem(last=False)
 
 
 _recycler = Recycler()

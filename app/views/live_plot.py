@@ -31,7 +31,8 @@ from app.views.painting import (
     text_width,
 )
 
-_CALM = 2  # frames in which the scene does not change, before its pixels are kept
+_CALM = 2  # paintings in which the scene does not change, before its pixels are kept
+_FAR = 1e6  # pixels
 
 
 class LivePlot(pg.PlotWidget):  # type: ignore[misc]
@@ -65,10 +66,8 @@ class LivePlot(pg.PlotWidget):  # type: ignore[misc]
         viewport = self.viewport()
         if not viewport.isVisible():
             return
-        if self._pixels is None:
-            self._calm += 1
-            if self._calm >= _CALM:
-                self._keep()
+        if self._pixels is None and self._calm >= _CALM:
+            self._keep()
         viewport.update(self.placed()[0] if area is None else area)
 
     def placed(self) -> tuple[QRect, QTransform]:
@@ -85,9 +84,13 @@ class LivePlot(pg.PlotWidget):  # type: ignore[misc]
 
     def paintEvent(self, event: QPaintEvent) -> None:
         pixels = self._pixels
-        if self._bare or pixels is None or pixels.devicePixelRatio() != self.devicePixelRatioF():
+        if pixels is not None and pixels.devicePixelRatio() != self.devicePixelRatioF():  # on another screen now
+            self._scene_changed()
+            pixels = None
+        if self._bare or pixels is None:
             super().paintEvent(event)
             if not self._bare:
+                self._calm += 1
                 self._paint_lifted(QPainter(self.viewport()))
             return
         painter = QPainter(self.viewport())
@@ -122,9 +125,9 @@ class LivePlot(pg.PlotWidget):  # type: ignore[misc]
         return bool(getCppPointer(device)[0] == getCppPointer(store.paintDevice())[0])
 
     def _keep(self) -> None:
-        """Paint the scene into pixels."""
+        """Paint the scene into pixels; not where a widget may begin within a pixel of the screen."""
         ratio = self.devicePixelRatioF()
-        if self.viewport().size().isEmpty():
+        if self._bare or ratio != round(ratio) or self.viewport().size().isEmpty():
             return
         pixels = QPixmap(self.viewport().size() * ratio)
         pixels.setDevicePixelRatio(ratio)
@@ -150,8 +153,10 @@ class LivePlot(pg.PlotWidget):  # type: ignore[misc]
         self._scene_changed()
         self._place_changed()
         super().resizeEvent(event)
-        for side in ("left", "bottom") if self._is_built else ():  # what is as small as it can be is not told of it
-            self.getPlotItem().getAxis(side).resizeEvent()
+        plot = self.getPlotItem() if self._is_built else None
+        if plot is not None:  # what is as small as it can be is not told of it
+            for side in ("left", "bottom"):
+                plot.getAxis(side).resizeEvent()
 
 
 class Lifted(pg.GraphicsObject):  # type: ignore[misc]
@@ -333,12 +338,16 @@ class Bars(Lifted):
 
 
 def _in_pixels(boxes: NDArray[np.float64], to_pixels: QTransform) -> NDArray[np.int32]:
-    """From x, y, width, height of the axes to left, top, right, bottom in pixels.  (n, 4)"""
+    """From x, y, width, height of the axes to left, top, right, bottom in pixels; nothing of what is not finite.
+
+    (n, 4) -> (n, 4)
+    """
     scale, shift = (to_pixels.m11(), to_pixels.m22()), (to_pixels.dx(), to_pixels.dy())
     ends = np.empty((len(boxes), 2, 2))  # which end; x, y
     ends[:, 0] = boxes[:, :2] * scale + shift
     ends[:, 1] = ends[:, 0] + boxes[:, 2:] * scale
-    whole = np.rint(ends).astype(np.int32)
+    ends[~np.isfinite(ends).all(axis=(1, 2))] = 0
+    whole = np.rint(np.clip(ends, -_FAR, _FAR)).astype(np.int32)
     made = np.empty((len(boxes), 4), np.int32)
     np.minimum(whole[:, 0], whole[:, 1], out=made[:, :2])
     np.maximum(whole[:, 0], whole[:, 1], out=made[:, 2:])

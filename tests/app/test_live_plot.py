@@ -172,3 +172,49 @@ def test_that_words_follow_within_a_tenth_of_a_second(qtbot: QtBot) -> None:
     assert label.text() == "39"
     assert 2 < len(painted) < 20
     qtbot.waitUntil(lambda: painted[-1] == "39", timeout=300)
+
+
+def test_that_a_scene_that_changes_with_every_frame_is_painted_once_a_frame(
+    shown: Plot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As while a run is trained: to keep its pixels would be in vain."""
+    (curve,) = shown.plot.getPlotItem().listDataItems()
+    painted = scenes_painted(monkeypatch)
+    for i in range(10):
+        curve.setData([0, 5, 10], [1, i % 4, 2])
+        shown.move(i)
+    assert len(painted) <= 20  # once for the scene, once for what is lifted
+    for i in range(10, 16):
+        shown.move(i)
+    before = len(painted)
+    for i in range(16, 22):
+        shown.move(i)
+    assert len(painted) == before
+
+
+def test_that_what_is_not_finite_is_no_bar(shown: Plot) -> None:
+    for i in range(4):
+        shown.move(i)
+    shown.names.show_names([])
+    for heights in ([1.0, np.nan, 0.5], [1.0, np.inf, 0.5]):
+        shown.bars.show_bars(np.arange(3), heights, 0.8, COLOURS)
+        shown.paint()
+        found = shown.on_screen()
+        shown.bars.show_bars(np.arange(3), [1.0, 0.0, 0.5], 0.8, COLOURS)
+        shown.paint()
+        assert np.array_equal(found, shown.on_screen())
+
+
+def test_that_another_screen_gets_pixels_of_its_own(shown: Plot, monkeypatch: pytest.MonkeyPatch) -> None:
+    for i in range(4):
+        shown.move(i)
+    kept = shown.plot._pixels
+    assert kept is not None
+    kept.setDevicePixelRatio(2.0)  # as if made on the screen before
+    shown.plot.viewport().update()
+    shown.paint()
+    for i in range(4, 8):
+        shown.move(i)
+    assert shown.plot._pixels is not None
+    assert shown.plot._pixels.devicePixelRatio() == 1.0
+    assert np.array_equal(shown.on_screen(), shown.anew())
