@@ -75,6 +75,7 @@ class NeuronsView(TracedView):
 
     def options(self) -> list[QWidget]:
         self._numbers: tuple[Query, ExactWaves] | None = None  # and what they answer
+        self._grouped: tuple[WallLayout | None, tuple[Any, ...], list[TileGroup], list[int]] = (None, (), [], [])
         self._order = choice("neurons.order", "How neurons are sorted within their group")
         for order, tip in ORDERS.items():
             self._order.addItem(f"by {order}", order)
@@ -195,18 +196,9 @@ class NeuronsView(TracedView):
             self._find.forget()
         self._find.name_layers(1 if selection.run is None else selection.run.config.n_layers)
         wanted, lasting = self._wanted(answer, selection)
-        colours = {group.frequency: self._colour(group.frequency, layout) for group in layout.groups}
-        groups, counts, among = [], [], wanted.tolist()
-        for group in layout.groups:
-            shown = [n for n in self._sorted(group.neurons, layout) if among[n]]
-            counts.append(int(lasting[list(group.neurons)].sum()))
-            lit = group.frequency > 0 and group.frequency == selection.frequency
-            title = _header(group.frequency, len(shown), len(group.neurons), layout)
-            groups.append(TileGroup(title, colours[group.frequency], tuple(shown), lit))
-        several = [(g, n) for g, n in zip(groups, counts, strict=True) if n]
+        groups, room = self._groups(layout, wanted, lasting, selection.frequency)
         chosen = [index for layer, index in selection.neurons if layer == self._layer(selection)]
-        room = [n for _, n in several] or [len(group.neurons) for group in layout.groups]
-        self._area.show_tiles([g for g, _ in several], answer.tiles, chosen, f"{layout.limit:.2g}", room)
+        self._area.show_tiles(groups, answer.tiles, chosen, f"{layout.limit:.2g}", room)
         self._find.fit.setEnabled(self._area.zoomed)
         side = self._area.size_of_tiles
         if side != self._side:  # sharp tiles need their own size: ask again
@@ -215,6 +207,25 @@ class NeuronsView(TracedView):
         self._tell_aliasing(answer, selection)
         self._draw_histogram(answer, selection)
         self._tell(int(wanted.sum()), answer, selection)
+
+    def _groups(
+        self, layout: WallLayout, wanted: NDArray[np.bool_], lasting: NDArray[np.bool_], chosen: int | None
+    ) -> tuple[list[TileGroup], list[int]]:
+        """Who stands under which header, and for how many each keeps room; the same lists while nothing changes."""
+        key = chosen, self._order.currentData(), theme.current().name, wanted.tobytes(), lasting.tobytes()
+        if self._grouped[0] is layout and self._grouped[1] == key:
+            return self._grouped[2:]
+        groups, counts, among = [], [], wanted.tolist()
+        for group in layout.groups:
+            shown = [n for n in self._sorted(group.neurons, layout) if among[n]]
+            counts.append(int(lasting[list(group.neurons)].sum()))
+            lit = group.frequency > 0 and group.frequency == chosen
+            title = _header(group.frequency, len(shown), len(group.neurons), layout)
+            groups.append(TileGroup(title, self._colour(group.frequency, layout), tuple(shown), lit))
+        several = [(g, n) for g, n in zip(groups, counts, strict=True) if n]
+        room = [n for _, n in several] or [len(group.neurons) for group in layout.groups]
+        self._grouped = layout, key, [g for g, _ in several], room
+        return self._grouped[2:]
 
     def write(self, numbers: ExactWaves, selection: Selection) -> None:
         if self._exact is not None:
