@@ -218,7 +218,8 @@ def _has_grown(window: MainWindow, path: Path) -> bool:
 
 
 def _settle(window: MainWindow) -> None:
-    _until(window, lambda: not (window.waiting or window.compute.busy))
+    """Until nobody waits, and what a training will need is imported: that happens once, while nobody drags."""
+    _until(window, lambda: not (window.waiting or window.compute.busy or window.panel.estimating))
     QApplication.processEvents()
 
 

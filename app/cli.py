@@ -105,6 +105,7 @@ def _loads(library: str) -> bool:
 def _application(theme_name: str | None = None) -> tuple[QApplication, QSettings]:
     """The application, dressed, and its settings."""
     gc.disable()  # what is imported stays; then the Collector's
+    sys.setswitchinterval(0.001)  # a thread that computes lets the window go on five times as soon
     importlib.import_module("engine.kernels")  # before Qt: PySide6 reads the source of all that is imported after it
     from PySide6.QtCore import QSettings, qInstallMessageHandler
     from PySide6.QtGui import QGuiApplication

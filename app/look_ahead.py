@@ -43,10 +43,17 @@ class LookAhead(QObject):
         if self._is_waiting():
             self._pause.start()
             return
-        selection, direction = self._session.selection, self._direction
+        selection = self._session.selection
         queries: list[Query] = []
-        for distance in (1, 2, 3):
-            step = selection.step + direction * distance
-            if 0 <= step < selection.n_checkpoints:
-                queries += self._wanted(replace(selection, step=step))
+        for step in self._steps(selection):
+            queries += self._wanted(replace(selection, step=step))
         self._compute.look_ahead(queries)
+
+    def _steps(self, selection: Selection) -> list[int]:
+        """The next checkpoints in the direction of the drag; at an end of the run those that a finger can go to."""
+        for direction in (self._direction, -self._direction):
+            steps = [selection.step + direction * distance for distance in (1, 2, 3)]
+            there = [step for step in steps if 0 <= step < selection.n_checkpoints]
+            if there:
+                return there
+        return []
