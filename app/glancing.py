@@ -17,17 +17,23 @@ SKETCH_SHARE = 0.01  # of a core's time that sketches of a run in training may t
 
 @dataclass(frozen=True)
 class Weighed:
-    """left : checkpoints whose weights are still to be looked at     news : some that are on show were"""
+    """left : checkpoints whose weights are still to be looked at     news : some that are on show were
+
+    known : of a finished run, how many on show are known from their weights alone: views look at some themselves
+    """
 
     left: int
     news: bool
+    known: int
 
 
 def weigh(traces: Traces, n: int, shown: int, serial: int) -> Weighed:
     """Look at the weights of some of the first n checkpoints.  shown : how many of them the views know of"""
     before = traces.unweighed(shown)
     left = traces.weigh(n)
-    return Weighed(left, traces.unweighed(shown) < before)
+    after = traces.unweighed(shown)
+    measured = len(set(traces.epochs.tolist()) & set(traces.run.epochs[:shown].tolist()))
+    return Weighed(left, after < before, 0 if traces.run.grows else shown - measured - after)
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,7 @@ class Glancing:
 
     def __init__(self) -> None:
         self.candidates: Pinned | None = None
+        self._told = 0  # so many were known from their weights when the views were told last
         self._weighed = self._weighing = 0  # so many checkpoints need no look at their weights; will need none
         self._sketched, self._free_at = 0, 0.0  # after how many checkpoints, and when there may be another
         self._serial = itertools.count()
@@ -70,7 +77,10 @@ class Glancing:
         """-> whether there is news for the views"""
         found: Weighed | None = answer.value
         self._weighed = 0 if found is not None and found.left else self._weighing
-        return found is not None and found.news
+        if found is None or not (found.news or found.known > self._told):
+            return False
+        self._told = found.known
+        return True
 
     def next_sketch(self, traces: Traces, n: int) -> Query | None:
         """The newest of n checkpoints, where it is not sketched and the last one is paid for."""
