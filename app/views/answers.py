@@ -45,7 +45,7 @@ from app.views.answers_words import (
 )
 from app.views.base import TracedView
 from app.views.controls import toggle
-from app.views.live_plot import Cells
+from app.views.lifted import Cells
 from app.views.maps import HOT, SEQUENTIAL, SIGNED, HeatMap, table_of
 from app.views.pair_classes import KINDS, LONG, NAMES, Ints, cycle, kinds, unwrapped
 from engine.analysis.solutions import (

@@ -12,9 +12,9 @@ from PySide6.QtGui import QColor
 
 from app import theme
 from app.views.attention_words import percent
-from app.views.live_plot import Bars, ChosenColumn
+from app.views.lifted import Bars, ChosenColumn
 from app.views.maps import HeatMap
-from app.views.painting import mixed
+from app.views.painting import paler
 from app.views.plots import dress, on_leave, pen, plot_widget, relabel, set_range
 from engine.analysis.heads import HeadPicture
 
@@ -92,7 +92,7 @@ class HeadSpectrum(QObject):
         else:
             self.cosines.show_bars(k - 0.2, cosine, 0.4, colours)
             if colours is not self._full:
-                self._full, self._light = colours, [_faded(colour) for colour in colours]
+                self._full, self._light = colours, [paler(colour) for colour in colours]
             self.sines.show_bars(k + 0.2, sine, 0.4, self._light)
         top = 1.0
         if sine is not None:
@@ -153,7 +153,3 @@ class HeadSpectrum(QObject):
             return f"k = {k} · {percent(float(cosine[k - 1]), 2)} {_OF[what]}"
         share = percent(float(x.share[head, k - 1]), 2)
         return f"k = {k} · cos {cosine[k - 1]:.4g} · sin {sine[k - 1]:.4g} · {share} of Cⱼ".replace("-", "−")
-
-
-def _faded(colour: QColor) -> QColor:
-    return mixed(colour, 0.55)

@@ -12,7 +12,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor
 
 from app import theme
-from app.views.live_plot import BarName, BarNames, Bars, ChosenColumn
+from app.views.lifted import BarName, BarNames, Bars, ChosenColumn
 from app.views.plots import dress, on_leave, pen, plot_widget
 from app.views.pointer import KeyPointer
 from app.views.tracks import TrackPlot, spread

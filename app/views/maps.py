@@ -13,7 +13,8 @@ from PySide6.QtWidgets import QWidget
 
 from app import theme
 from app.numbers import number as number
-from app.views.live_plot import Cells, Lifted
+from app.views.lifted import Cells
+from app.views.live_plot import Lifted
 from app.views.plots import dress, on_leave, pen, plot_widget, relabel
 from app.views.pointer import KeyPointer
 from app.views.still import on_panel, stand_on_panel

@@ -20,7 +20,7 @@ from app.views.biography import LifeStrip
 from app.views.choices import Choices
 from app.views.controls import label
 from app.views.dial import Dial
-from app.views.live_plot import Bars, Trace
+from app.views.lifted import Bars, Trace
 from app.views.maps import HOT, HeatMap
 from app.views.neuron_facts import FACTS
 from app.views.plots import dress, plot_widget, relabel

@@ -206,8 +206,8 @@ def in_colours(image: QImage, opaque: bool = True) -> QImage:
     return made
 
 
-def mixed(colour: QColor, share: float) -> QColor:
-    """A colour on the panel, let through by so much: as if it were translucent, which takes twenty times as long."""
-    panel = QColor(theme.current().panel)
+def paler(colour: QColor) -> QColor:
+    """The colour of a second bar: mixed with the panel's, as if translucent, which takes twenty times as long."""
+    share, panel = 0.55, QColor(theme.current().panel)
     parts = ((colour.redF(), panel.redF()), (colour.greenF(), panel.greenF()), (colour.blueF(), panel.blueF()))
     return QColor.fromRgbF(*(share * own + (1 - share) * behind for own, behind in parts))

@@ -16,8 +16,8 @@ from app.session import Selection
 from app.views.base import View
 from app.views.controls import toggle
 from app.views.help import Help
-from app.views.live_plot import BarName, BarNames, Bars, ChosenColumn
-from app.views.painting import mixed
+from app.views.lifted import BarName, BarNames, Bars, ChosenColumn
+from app.views.painting import paler
 from app.views.plots import dress, on_leave, plot_widget, relabel, set_range
 from app.views.pointer import KeyPointer
 from app.views.still import tip
@@ -146,7 +146,7 @@ class SpectrumView(View):
         key = (len(answer.cos), answer.keys, selection.frequency, theme.current().name)
         if self._painted_for[0] != key:
             full = [self._colour(k, answer, selection) for k in range(1, len(answer.cos) + 1)]
-            self._painted_for = (key, full, [_faded(colour) for colour in full])
+            self._painted_for = (key, full, [paler(colour) for colour in full])
         return self._painted_for[1], self._painted_for[2]
 
     def _colour(self, k: int, answer: Spectrum, selection: Selection) -> QColor:
@@ -207,10 +207,6 @@ class SpectrumView(View):
             return None
         k = round(box.mapSceneToView(at).x())
         return k if 1 <= k <= len(self._shown[1].cos) else None
-
-
-def _faded(colour: QColor) -> QColor:
-    return mixed(colour, 0.55)
 
 
 def _sentence(answer: Spectrum, chosen: int | None) -> str:

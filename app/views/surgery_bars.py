@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from app import theme
 from app.views.controls import label
 from app.views.legend import SMALL, Flow, LegendEntry, value_text
-from app.views.live_plot import Bars
+from app.views.lifted import Bars
 from app.views.over_time import DASHED, SOLID
 from app.views.plots import Bands, dress, on_leave, pen, plot_widget
 from app.views.tracks import spread

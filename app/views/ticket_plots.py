@@ -13,7 +13,7 @@ from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app import theme
-from app.views.live_plot import Bars
+from app.views.lifted import Bars
 from app.views.over_time import DASHED
 from app.views.plots import dress, on_leave, pen, plot_widget, relabel, set_range
 from app.views.sentence import Sentence

@@ -14,7 +14,8 @@ from PySide6.QtGui import QColor, QGuiApplication, QImage
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
-from app.views.live_plot import BarName, BarNames, Bars, Cells, EpochLine, LivePlot, Trace
+from app.views.lifted import BarName, BarNames, Bars, Cells, Trace
+from app.views.live_plot import EpochLine, LivePlot
 from app.views.plots import pen, plot_widget
 from app.views.still import QuietLabel
 
