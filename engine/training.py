@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.adamw import MOMENTS, AdamW
 from engine.config import Config
 from engine.lanes import physical_cores as physical_cores
 from engine.later import import_beside, torch
@@ -93,8 +94,7 @@ def prepare() -> None:
     """Import what a first step imports, in a thread while others work."""
     import_beside()
     weight = torch.zeros(1)
-    weight.grad = torch.zeros(1)
-    torch.optim.AdamW([weight], fused=True).step()  # imports as much again
+    AdamW(weight, torch.zeros(1), Config()).step()
 
 
 class Trainer:
@@ -123,11 +123,7 @@ class Trainer:
         self.step: Step = choose_step(config, self.parameters, self.train_batch, self.threads)
         if self.step.path == "structured":  # its lanes use the cores, one thread each
             torch.set_num_threads(1)
-        flat = self.parameters.flat
-        flat.grad = self.parameters.gradient
-        self.optimizer = torch.optim.AdamW(
-            [flat], lr=config.lr, betas=config.betas, eps=1e-8, weight_decay=config.weight_decay, fused=True
-        )
+        self.optimizer = AdamW(self.parameters.flat, self.parameters.gradient, config)
         if start is not None and start.optimizer is not None:
             self._restore(start.optimizer)
         self.epoch = start.epoch if start is not None else 0
@@ -147,14 +143,11 @@ class Trainer:
             )
 
     def _restore(self, saved: Arrays) -> None:
-        sizes, flat = shapes(self.config), self.parameters.flat
-        state: dict[str, torch.Tensor] = {"step": torch.tensor(float(saved["step"]), dtype=torch.float32)}
-        if self.device.type == "cuda":
-            state["step"] = state["step"].to(self.device)
-        for moment in ("exp_avg", "exp_avg_sq"):
+        sizes, state = shapes(self.config), self.optimizer.state
+        state["step"].fill_(float(saved["step"]))
+        for moment in MOMENTS:
             tensors = _tensors({name: saved[f"{moment}/{name}"] for name in sizes})
-            state[moment] = torch.cat([tensors[name].reshape(-1) for name in sizes]).to(flat)
-        self.optimizer.state[flat] = state
+            state[moment].copy_(torch.cat([tensors[name].reshape(-1) for name in sizes]))
 
     def rate(self) -> float:
         """Learning rate of the step about to be taken; 0 in the first one of a warm-up (paper, sec. 3)."""
@@ -164,7 +157,7 @@ class Trainer:
     def advance(self) -> torch.Tensor:
         """One epoch. -> the training loss before it, a float64 scalar on the device"""
         loss = self.step()
-        self.optimizer.param_groups[0]["lr"] = self.rate()
+        self.optimizer.rate = self.rate()
         self.optimizer.step()
         self.epoch += 1
         return loss
@@ -174,11 +167,10 @@ class Trainer:
 
     def optimizer_state(self) -> Arrays:
         """Both moments by parameter and the number of steps; zeros before the first step."""
-        state = self.optimizer.state.get(self.parameters.flat, {})
-        saved: Arrays = {"step": np.array(float(state.get("step", 0.0)))}
-        for moment in ("exp_avg", "exp_avg_sq"):
-            flat = state.get(moment, torch.zeros_like(self.parameters.flat))
-            named = Parameters.named(flat, shapes(self.config))
+        state = self.optimizer.state
+        saved: Arrays = {"step": np.array(float(state["step"]))}
+        for moment in MOMENTS:
+            named = Parameters.named(state[moment], shapes(self.config))
             saved |= {f"{moment}/{name}": m.to("cpu", copy=True).numpy() for name, m in named.items()}
         return saved
 

@@ -195,17 +195,20 @@ def test_that_the_measured_phases_win_in_the_end_and_agree(window: MainWindow, q
     qtbot.waitUntil(lambda: not window.panel.is_training, timeout=120_000)
     run = window.session.selection.run
     assert run is not None
-    n = run.n_checkpoints
-    until(window, qtbot, lambda x: loss.answer.progress.last == run.epochs[-1] and not x.going_on)
+    n, traces = run.n_checkpoints, tracing.traces
+    assert traces is not None
+    qtbot.waitUntil(lambda: not (run.grows or traces.unweighed(n)), timeout=60_000)
+    until(window, qtbot, lambda x: x == trace_phases(run, traces, n))
     before = loss.answer.progress.phases
-    assert tracing.traces is not None
-    assert not len(tracing.traces.epochs)
+    assert loss.answer.progress.last == run.epochs[-1]
+    assert not before.going_on
+    assert not len(traces.epochs)
     assert before.t_gen is not None
     held[0] = False
     qtbot.waitUntil(lambda: tracing.pinned is not None and tracing.pinned.final and not tracing.left, timeout=120_000)
     qtbot.waitUntil(lambda: not (tracing._tell.isActive() or loss.waiting), timeout=20_000)
     after = loss.answer.progress.phases
-    assert after == trace_phases(run, tracing.traces, n)
+    assert after == trace_phases(run, traces, n)
     assert after.excluded_until == float("inf")
     assert not after.rough
     for name in ("t_mem", "t_gen", "circuit_end", "cleanup_end", "outcome"):
