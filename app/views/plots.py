@@ -52,11 +52,10 @@ class _Axis(pg.AxisItem):  # type: ignore[misc]
 
 def plot_widget(left: str = "", bottom: str = "") -> Any:
     """A quiet plot: no menu, no auto-range button, thin axes."""
-    widget = LivePlot(axisItems={side: _Axis(side) for side in ("left", "bottom")})
+    widget = LivePlot(axisItems={side: _Axis(side) for side in ("left", "bottom")}, enableMenu=False)
     widget.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)  # its background covers everything
     plot = widget.getPlotItem()
     plot.hideButtons()
-    plot.setMenuEnabled(False)
     widget.scene().setItemIndexMethod(QGraphicsScene.ItemIndexMethod.NoIndex)  # a few items that often move
     plot.setLabel("left", left)
     plot.setLabel("bottom", bottom)
