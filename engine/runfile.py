@@ -84,6 +84,7 @@ class Run:
         self.lock = threading.RLock()  # held by the writer while it lets go of the handle that both use
         self._file: h5py.File | None = file
         self._own = file is None
+        self._tables: dict[str, h5py.Dataset] = {}  # those of the handle that were read, open
         self.id = ""
         self._stored = np.zeros(0, dtype=np.int64)  # epochs of the file's own checkpoints
         self._dense_rows = np.zeros(0, dtype=np.int64)  # the replayed ones that are used
@@ -368,13 +369,26 @@ class Run:
     @property
     def _h5(self) -> h5py.File:
         if not self._file:
-            self._file, self._own = open_file(self.path), True
+            self._file, self._own, self._tables = open_file(self.path), True, {}
             try:
                 self._read_header(self._file)
             except BaseException:
                 self.close()
                 raise
         return self._file
+
+    def _table(self, name: str) -> h5py.Dataset:
+        """A dataset, kept open: to open one takes longer than to read a row of it.
+
+        Not where another process writes: who refreshes a dataset may hold it only once.
+        """
+        file = self._h5
+        table = self._tables.get(name)
+        if table is None:
+            table = file[name]
+            if not self._follows():
+                self._tables[name] = table
+        return table
 
     def share(self, file: h5py.File | None) -> None:
         """Read through this handle from now on (the writer's); None: through a handle of its own."""
@@ -391,6 +405,7 @@ class Run:
         """Let go of the file; the next read opens it again."""
         with self.lock:
             self._last_read.clear()
+            self._tables.clear()
             if self._own and self._file:
                 self._file.close()
             self._file = None
@@ -428,7 +443,7 @@ class Run:
 
     def _row(self, name: str, row: int) -> Any:
         with self.lock, self._reading(f"{name}, row {row}"):
-            return self._h5[name][row]
+            return self._table(name)[row]
 
     @contextlib.contextmanager
     def _reading_dense(self, what: str) -> Iterator[None]:
@@ -452,7 +467,7 @@ class Run:
 
     def _optional(self, name: str, n: int) -> NDArray[Any] | None:
         with self.lock, self._reading(name):
-            return self._h5[name][:n] if name in self._h5 else None
+            return self._table(name)[:n] if name in self._h5 else None
 
     def _optimizer_row(self, where: str, row: int) -> tuple[Arrays, bool]:
         """A stored state and whether it matches its checksum."""
