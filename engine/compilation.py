@@ -6,6 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from engine import recording
+from engine.analysis.logit_picture import spectrum_norms
 from engine.analysis.wall import neuron_wall
 from engine.config import Config
 from engine.replay import activations, drawn, forget
@@ -26,7 +27,7 @@ def compile_kernels() -> None:
             neuron_wall(run, 0, 1, 3, unwrapped)
         drawn(run, 1)
         for exact in (False, True):
-            activations(run, 0, exact)
+            spectrum_norms(activations(run, 0, exact).logits.reshape(_SMALL.p, _SMALL.p, -1))
         traces = Traces(run)
         traces.add(0)
         traces.close()

@@ -206,6 +206,72 @@ def multiply(
                 i += _U(1)
 
 
+# -- 2-D spectrum --------------------------------------------------------------------------------------------
+
+
+@compiled(_REORDER)
+def spectrum_squares(
+    values: Floats, n: int, outputs: int, first: int, step: int, cosines: Floats, sines: Floats, once: Floats,
+    total: NDArray[np.float64],
+) -> None:  # fmt: skip
+    """Add the squares of the 2-D Fourier coefficients, of one panel's width of outputs at a time: what is in cache.
+
+    values : (n, n, outputs) flat     first, step : of the blocks of outputs, which are left to other lanes
+    cosines, sines : waves on 0 … n // 2 and on 1 … ⌈n / 2⌉ − 1, square, flat
+    once : scratch, n² rows of PAD    total : (n, n) flat, cosines before sines; row: of the first axis
+    """
+    width = _PANEL_BITS // (8 * values.itemsize)
+    m, q = n // 2 + 1, (n - 1) // 2
+    even, odd = np.empty(m * width, values.dtype), np.empty(m * width, values.dtype)
+    twice = np.empty(n * width, values.dtype)
+    for start in range(first * width, outputs, step * width):
+        wide = min(width, outputs - start)
+        for i in range(n):
+            _fold(values, i * n * outputs + start, outputs, wide, n, width, even, odd)
+            _times_panel(m, cosines, even, once, i * width, n * width)
+            _times_panel(q, sines, odd, once, (m * n + i) * width, n * width)
+        for u in range(n):
+            _fold(once, u * n * width, width, width, n, width, even, odd)
+            _times_panel(m, cosines, even, twice, _0, width)
+            _times_panel(q, sines, odd, twice, m * width, width)
+            for v in range(n):
+                x = np.float64(0)
+                for c in range(width):
+                    x += np.float64(twice[v * width + c]) * np.float64(twice[v * width + c])
+                total[v * n + u] += x
+
+
+@compiled()
+def _fold(x: Floats, start: int, row: int, wide: int, n: int, width: int, even: Floats, odd: Floats) -> None:
+    """Even and odd part along n rows of x, `wide` of each, as panels; what a panel has beyond is 0."""
+    pairs = (n - 1) // 2
+    even[: (n // 2 + 1) * width] = 0
+    odd[: pairs * width] = 0
+    for c in range(_U(wide)):
+        even[c] = x[_U(start) + c]
+    for t in range(_U(1), _U(pairs + 1)):
+        left, right = _U(start) + t * _U(row), _U(start) + (_U(n) - t) * _U(row)
+        to, beside = t * _U(width), (t - _U(1)) * _U(width)
+        for c in range(_U(wide)):
+            even[to + c] = x[left + c] + x[right + c]
+            odd[beside + c] = x[left + c] - x[right + c]
+    if n % 2 == 0:
+        for c in range(_U(wide)):
+            even[_U(n // 2 * width) + c] = x[_U(start + n // 2 * row) + c]
+
+
+@compiled()
+def _times_panel(size: int, a: Floats, panel: Floats, c: Floats, c0: int, c_row: int) -> None:
+    """Rows of c from c0 on, c_row apart, one panel wide: a @ panel.  a (size, size), panel (size, width): flat"""
+    rows, i = _U(size), _U(0)
+    while i + _U(_TILE_ROWS) <= rows:
+        _TILE(a, i * rows, rows, _U(1), panel, c, _U(c0) + i * _U(c_row), _U(c_row), rows, _SET)
+        i += _U(_TILE_ROWS)
+    while i < rows:
+        _ROW(a, i * rows, rows, _U(1), panel, c, _U(c0) + i * _U(c_row), _U(c_row), rows, _SET)
+        i += _U(1)
+
+
 # -- attention -----------------------------------------------------------------------------------------------
 
 
@@ -700,11 +766,19 @@ def unembed_all(s: Sizes, w: Model, own: Lane, hidden: Floats, first: int, step:
     """Logits of the residues, (rows, p), from rows of `read_hidden`: of a block from `first`, `first + step`, …"""
     rows = len(hidden) // s.width
     for low in range(first, rows, step):
-        high = min(low + block, rows)
-        for i in range((high - low) * s.width):
-            own.out[i] = hidden[low * s.width + i]
-        unembed(s, w, own, high - low)
-        for i in range(high - low):
+        n = min(block, rows - low)
+        for i in range(n):
+            for d in range(s.d_model):
+                own.out[i * s.model_row + d] = hidden[(low + i) * s.width + s.mlp_row + d]
+        multiply(
+            n, s.d_model, s.d_mlp, hidden, low * s.width, s.width, _1, w.W_out, _0, s.d_model, _1,
+            own.out, _0, s.model_row, _ADD, own.pack,
+        )  # fmt: skip
+        multiply(
+            n, s.p, s.d_model, own.out, _0, s.model_row, _1, w.W_U, _0, s.vocab, _1,
+            own.logits, _0, s.vocab_row, _SET, own.pack,
+        )  # fmt: skip
+        for i in range(n):
             for c in range(s.p):
                 out[(low + i) * s.p + c] = own.logits[i * s.vocab_row + c]
 

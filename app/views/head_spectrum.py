@@ -63,7 +63,6 @@ class HeadSpectrum(QObject):
         self.widget.setMouseEnabled(x=False, y=False)
         axis = self.widget.getPlotItem().getAxis("left")
         axis.setWidth(HeatMap.LEFT)
-        axis.enableAutoSIPrefix(False)
         self.cosines, self.sines = Bars(), Bars()
         self._zero = pg.InfiniteLine(0, angle=0)
         self.wash = ChosenColumn()

@@ -41,7 +41,6 @@ class CosineBars:
         self.widget.setMouseEnabled(x=False, y=False)
         axis = self.widget.getPlotItem().getAxis("left")
         axis.setWidth(TrackPlot.LEFT)
-        axis.enableAutoSIPrefix(False)
         self.bars = Bars()
         self.wash = ChosenColumn()
         self._zero = pg.InfiniteLine(0, angle=0)

@@ -131,7 +131,6 @@ class Page(QWidget):
         self.written = plot_widget("logit", "c")
         self.curve = Trace()
         self.written.lift(self.curve)
-        self.written.getPlotItem().getAxis("left").enableAutoSIPrefix(False)
         self.spectrum = HeatMap("k of a", "k of b", colours=HOT, bar=False)
         self.dial = Dial()
         for widget in (self.shares, self.written):

@@ -67,7 +67,6 @@ class TimePlot:
         self.widget = plot_widget(left, bottom)
         item = self.widget.getPlotItem()
         item.getAxis("left").setWidth(58)
-        item.getAxis("left").enableAutoSIPrefix(False)
         item.getAxis("left").setLogMode(log_y)
         self._curves: dict[str, Any] = {}
         self._data: dict[str, tuple[NDArray[Any], NDArray[Any]] | None] = {}

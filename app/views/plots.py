@@ -60,6 +60,7 @@ def plot_widget(left: str = "", bottom: str = "") -> Any:
     plot.setLabel("left", left)
     plot.setLabel("bottom", bottom)
     for side in ("left", "bottom"):  # they seldom change: kept as pixels, not drawn anew with every frame
+        plot.getAxis(side).enableAutoSIPrefix(False)  # no "(x1e+03)" in a name
         for part in (plot.getAxis(side), plot.getAxis(side).label):
             part.setCacheMode(part.CacheMode.DeviceCoordinateCache)
     widget.setFocusPolicy(Qt.FocusPolicy.ClickFocus)  # those that take keys have a `KeyPointer`

@@ -75,7 +75,6 @@ class SpectrumView(View):
         self._plot = plot_widget("norm", "frequency k")
         self._plot.setMouseEnabled(x=False, y=False)
         self._plot.getPlotItem().getAxis("left").setWidth(44)
-        self._plot.getPlotItem().getAxis("left").enableAutoSIPrefix(False)
         self._cos, self._sin = Bars(), Bars()
         self._mark = ChosenColumn()
         self._names = BarNames()

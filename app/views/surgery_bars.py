@@ -56,7 +56,6 @@ class BarsPlot(QWidget):
         self.plot.setMouseEnabled(x=False, y=False)
         axis = self.plot.getPlotItem().getAxis("left")
         axis.setWidth(46)
-        axis.enableAutoSIPrefix(False)
         axis.setLogMode(True)
         self.plot.getPlotItem().getAxis("bottom").setStyle(showValues=False)  # there are no frequencies yet
         self._bars, self._wash = Bars(), Bands(self.plot.getViewBox())

@@ -23,6 +23,7 @@ from engine.analysis.progress_curves import Pinned, trace_phases
 from engine.analysis.solutions import ablated_logits
 from engine.analysis.wall import by_frequencies
 from engine.fourier import fourier_basis
+from engine.kernels import PAD, spectrum_squares
 from engine.lanes import Lanes
 from engine.runfile import Run
 from engine.traces import Traces
@@ -30,7 +31,6 @@ from engine.traces import Traces
 Floats = NDArray[np.float64]
 Keys = tuple[int, ...]
 WHOLE = Ablation()
-_OUTPUTS = 128  # transformed together
 _LANES = Lanes(2)  # of the outputs
 
 
@@ -166,59 +166,28 @@ def spectrum_norms(values: NDArray[np.floating]) -> NDArray[np.floating]:
     x and n − x are added for the cosines and subtracted for the sines, along both axes, which halves the products.
     values : (n, n, outputs)   ->   (n, n), rows and columns const, cos 1, sin 1, …
     """
-    n, dtype = len(values), values.dtype
+    n, outputs, dtype = len(values), values.shape[2], values.dtype
     cosines, sines, order = _halves(n, dtype)
-    half = min(_OUTPUTS, -(-values.shape[2] // _LANES.count) or 1)
-    blocks = [values[:, :, start : start + half] for start in range(0, values.shape[2], half)]
+    flat = np.ascontiguousarray(values).reshape(-1)
 
-    def summed(lane: int) -> NDArray[Any]:
-        found = np.zeros((n, n), dtype)
-        for block in blocks[lane :: _LANES.count]:
-            found += _squares(block, cosines, sines)
+    def squares(lane: int) -> Floats:
+        found, once = np.zeros((n, n)), recycled.empty((n * n * PAD,), dtype)
+        spectrum_squares(flat, n, outputs, lane, _LANES.count, cosines, sines, once, found.reshape(-1))
         return found
 
-    squares = np.sum(_LANES.run([partial(summed, lane) for lane in range(_LANES.count)]), axis=0)
-    norms: NDArray[np.floating] = np.sqrt(squares[np.ix_(order, order)])
+    found = np.sum(_LANES.run([partial(squares, lane) for lane in range(_LANES.count)]), axis=0)
+    norms: NDArray[np.floating] = np.sqrt(found[np.ix_(order, order)]).astype(dtype, copy=False)
     return norms
-
-
-def _squares(values: NDArray[Any], cosines: NDArray[Any], sines: NDArray[Any]) -> NDArray[Any]:
-    """Squares summed over some outputs, cosines before sines along both axes.  (n, n, w) -> (n, n)"""
-    n, _, w = values.shape
-    m = len(cosines)
-    once = recycled.empty((n, n, w), values.dtype)
-    even, odd = _fold(values.transpose(1, 0, 2))
-    np.matmul(cosines, even.transpose(1, 0, 2), out=once[:, :m])
-    np.matmul(sines, odd.transpose(1, 0, 2), out=once[:, m:])
-    found = np.empty((n, n), values.dtype)
-    for part, rows, waves in zip(_fold(once), (slice(0, m), slice(m, n)), (cosines, sines), strict=True):
-        twice = recycled.empty((len(waves), n, w), values.dtype)
-        np.matmul(waves, part.reshape(len(part), n * w), out=twice.reshape(len(waves), n * w))
-        np.einsum("ijc,ijc->ij", twice, twice, out=found[rows])
-    return found
-
-
-def _fold(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Even and odd part along axis 0.  (n, …) -> (n // 2 + 1, …), (⌈n / 2⌉ − 1, …)"""
-    n = len(values)
-    pairs = (n - 1) // 2
-    left, right = values[1 : pairs + 1], values[n - 1 : n - 1 - pairs : -1]
-    even = recycled.empty((n // 2 + 1, *values.shape[1:]), values.dtype)
-    odd = recycled.empty(left.shape, values.dtype)
-    even[0], even[pairs + 1 :] = values[0], values[pairs + 1 : n // 2 + 1]
-    np.add(left, right, out=even[1 : pairs + 1])
-    np.subtract(left, right, out=odd)
-    return even, odd
 
 
 @lru_cache(maxsize=8)
 def _halves(n: int, dtype: np.dtype[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.intp]]:
-    """Cosines on 0 … n // 2, sines on 1 … ⌈n / 2⌉ − 1, and the place of each component among cosines, then sines."""
+    """Cosines on 0 … n // 2, sines on 1 … ⌈n / 2⌉ − 1, both flat; each component's place among cosines, then sines."""
     basis, pairs = fourier_basis(n), (n - 1) // 2
     cosines = [0, *range(1, 2 * pairs, 2), *([n - 1] if n % 2 == 0 and n > 0 else [])]
     sines = list(range(2, 2 * pairs + 1, 2))
     return (
-        np.ascontiguousarray(basis[cosines][:, : n // 2 + 1], dtype),
-        np.ascontiguousarray(basis[sines][:, 1 : pairs + 1], dtype),
+        basis[cosines][:, : n // 2 + 1].astype(dtype).reshape(-1),
+        basis[sines][:, 1 : pairs + 1].astype(dtype).reshape(-1),
         np.argsort([*cosines, *sines]),
     )

@@ -316,9 +316,15 @@ def cosine_coefficients(table: Floats, basis: Characters) -> Floats:
     there = ~np.isnan(own[:, 0])
     lag = (np.arange(n)[:, None] - np.arange(n)[None, :]) % n  # s − c
     profile = np.bincount(lag[there].reshape(-1), weights=own[there].reshape(-1), minlength=n) / max(1, there.sum())
-    found = np.array([profile @ np.cos(2 * np.pi * k * np.arange(n) / n) for k in frequencies(n)])
+    found: Floats = _cosines(n) @ profile
     found *= np.array([1.0 if 2 * k == n else 2.0 for k in frequencies(n)]) / n
     return found
+
+
+@lru_cache(maxsize=8)
+def _cosines(n: int) -> Floats:
+    """cos w_k x, row k − 1.  (n // 2, n)"""
+    return np.array([np.cos(2 * np.pi * k * np.arange(n) / n) for k in frequencies(n)]).reshape(-1, n)
 
 
 def candidates(table_test: Floats, basis: Characters, share: float = 0.1) -> tuple[int, ...]:

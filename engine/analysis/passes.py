@@ -19,6 +19,7 @@ from engine.kernels import compiled
 
 Floats = NDArray[Any]
 Ints = NDArray[np.int64]
+_U = np.uint64  # unsigned indices spare a wrap-around test
 _SUMS = {"reassoc", "nsz", "contract", "arcp"}  # in vector lanes; NaN stays NaN
 
 
@@ -106,9 +107,9 @@ def thumbnails(
                 j = places[g, b]
                 if j < 0:
                     continue
-                start = (a * p + b) * stride
-                for c in range(width):
-                    read[c] = values[start + mine[c]]
+                start = _U((a * p + b) * stride)
+                for c in range(_U(width)):
+                    read[c] = values[start + _U(mine[c])]
                 for e in range(edges[j], edges[j + 1]):
                     into, w = row[pixels[e], :width], weights[e]
                     for c in range(width):

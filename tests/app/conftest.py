@@ -41,7 +41,7 @@ def collected() -> Iterator[None]:
     global _since_collected
     yield
     _since_collected += 1
-    if _since_collected >= 8:
+    if _since_collected >= 16:
         gc.collect()
         _since_collected = 0
 

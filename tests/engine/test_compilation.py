@@ -26,6 +26,7 @@ assert before["work"] and before["thumbnails"] and before["line_sums"]
 from engine import recording
 from engine.analysis.clock import clock
 from engine.analysis.embedding import spectrum
+from engine.analysis.logit_picture import logit_numbers, logit_picture
 from engine.analysis.neuron_page import neuron_picture
 from engine.analysis.solutions import answer_map
 from engine.analysis.wall import neuron_wall
@@ -46,6 +47,8 @@ spectrum(run, 1, 2, "W_L", 3)
 drawn(run, 2)
 for exact in (True, False):
     activations(run, 2, exact)
+logit_picture(run, 1, 2)
+logit_numbers(run, 1, (1, 2))
 traces = Traces(run)
 traces.add(1, (1, 2))
 traces.close()
