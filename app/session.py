@@ -34,6 +34,7 @@ class Selection:
     ablation : what is taken away from, or turned down in, the model on show
     thresholds : the rule of the phases
     layout_epoch : the checkpoint that fixes order, axes and colour limits; None: the last one
+    n_laid_out : so many checkpoints count for that: axes and colours stay while a finger goes through a growing run
     reference : a second run under the same slider, of which `n_reference` checkpoints are known
     alignment : which of its epochs stands beside which, where both runs have what that needs
     trouble : why the run asked for is not on show; told where there is no other run
@@ -51,6 +52,7 @@ class Selection:
     ablation: Ablation = WHOLE
     thresholds: Thresholds = THE_RULE
     layout_epoch: int | None = None
+    n_laid_out: int = 0
     reference: Run | None = None
     n_reference: int = 0
     alignment: Alignment = Alignment.EPOCH
@@ -66,7 +68,7 @@ class Selection:
     def layout_step(self) -> int:
         """Index of the checkpoint that fixes order, axes and colour limits."""
         if self.layout_epoch is None or self.run is None:
-            return self.n_checkpoints - 1
+            return (self.n_laid_out or self.n_checkpoints) - 1
         epochs = self.run.epochs[: self.n_checkpoints]
         return min(int(epochs.searchsorted(self.layout_epoch)), self.n_checkpoints - 1)
 
@@ -74,9 +76,9 @@ class Selection:
         """The brushes by their names."""
         return {name: getattr(self, name) for name in BRUSHES}
 
-    def clamped(self) -> Selection:
-        """The nearest selection that its run can show."""
-        return _clamped(self)
+    def after(self, old: Selection) -> Selection:
+        """The nearest selection that its run can show, in the layout of what was on show before."""
+        return _laid_out(old, _clamped(self))
 
 
 @dataclass(frozen=True)
@@ -101,12 +103,15 @@ class Session(QObject):
         self._past: list[_Moment] = []
         self._future: list[_Moment] = []
         self._last: tuple[float, frozenset[str]] = (float("-inf"), frozenset())
+        self._moved = float("-inf")  # when another checkpoint was chosen last
 
     def select(self, **fields: Any) -> None:
         """Replace fields, clamp, compare, and tell once if anything is different."""
-        new = _clamped(replace(self.selection, **fields))
+        new = replace(self.selection, **fields).after(self.selection)
         if new != self.selection or any(a is not b for a, b in zip(_runs(new), _runs(self.selection), strict=True)):
             self._remember(self.selection, new)
+            if new.step != self.selection.step:
+                self._moved = self._clock()
             self._become(new)
 
     def suggest(self, **brushes: Any) -> None:
@@ -124,7 +129,7 @@ class Session(QObject):
             self._become(new)
 
     def _become(self, new: Selection) -> None:
-        self.selection = new = _paired(self.selection, new)
+        self.selection = new = _laid_out(self.selection, _paired(self.selection, new))
         self.changed.emit(new)
 
     def show_run(self, run: Run, epoch: int | None = None) -> None:
@@ -165,7 +170,9 @@ class Session(QObject):
         now = self.selection
         if now.run == run and n_checkpoints > now.n_checkpoints:
             step = n_checkpoints - 1 if now.following else now.step
-            self._become(_clamped(replace(now, n_checkpoints=n_checkpoints, step=step)))
+            moves = self._clock() - self._moved <= _ONE_GESTURE
+            n_laid_out = now.n_laid_out if moves else n_checkpoints
+            self._become(_clamped(replace(now, n_checkpoints=n_checkpoints, step=step, n_laid_out=n_laid_out)))
         elif now.reference == run and n_checkpoints > now.n_reference:
             self._become(replace(now, n_reference=n_checkpoints))
 
@@ -255,6 +262,12 @@ def _paired(old: Selection, new: Selection) -> Selection:
 
 def _moment(s: Selection) -> _Moment:
     return _Moment(s.epoch, tuple(s.brushes().values()))
+
+
+def _laid_out(old: Selection, new: Selection) -> Selection:
+    """Of a run that grows and is not followed the layout is as it was; `Session.grow` renews it at rest."""
+    keeps = new.run is not None and new.run is old.run and new.run.grows and not new.following
+    return replace(new, n_laid_out=(new.n_laid_out or old.n_laid_out) if keeps else new.n_checkpoints)
 
 
 def _clamped(s: Selection) -> Selection:

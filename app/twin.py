@@ -71,11 +71,11 @@ class TwinSession(Session):
         given = {name: self._own.get(name, self._from_main(name, main, kin)) for name in common}
         own = {name: value for name, value in self._own.items() if name not in common}
         step, n = (0, 0) if place is None else (place.step, main.n_reference)
-        there = Selection(run=reference, n_checkpoints=n, step=step, following=main.following)
+        there = Selection(run=reference, n_checkpoints=n, n_laid_out=n, step=step, following=main.following)
         self._show(replace(there, **given, **own))
 
     def _show(self, new: Selection) -> None:
-        new = new.clamped()
+        new = new.after(self.selection)
         if new != self.selection or new.run is not self.selection.run:
             self._become(new)
 
@@ -94,7 +94,7 @@ class TwinSession(Session):
         now, main, kin = self.selection, self.main.selection, self._comparison.kinship
         if now.run is None or main.run is None or kin is None:
             return
-        wanted = replace(now, **{name: value for name, value in fields.items() if name in _WANTED}).clamped()
+        wanted = replace(now, **{name: value for name, value in fields.items() if name in _WANTED}).after(now)
         back: dict[str, Any] = {}
         if wanted.step != now.step:
             back |= self._main_step(float(now.run.epochs[wanted.step]))

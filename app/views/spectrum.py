@@ -103,8 +103,8 @@ class SpectrumView(View):
     def query(self, selection: Selection) -> Query:
         which = self._which.currentText()
         n, run = selection.n_checkpoints, selection.run
-        among = n if run is not None and not run.grows else 0
-        return Query(spectrum, (run, selection.step, n - 1, which, among))
+        last, among = (n - 1, n) if run is not None and not run.grows else (selection.layout_step, 0)
+        return Query(spectrum, (run, selection.step, last, which, among))
 
     def draw(self, answer: Spectrum, selection: Selection) -> None:
         k = np.arange(1, len(answer.cos) + 1)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from pytestqt.qtbot import QtBot
 
 from app.session import Selection, Session
@@ -51,6 +52,34 @@ def test_that_scrubbing_stops_following_and_growing_keeps_the_place(run: Run) ->
     assert not session.selection.following
     session.grow(run, 10)
     assert (session.selection.step, session.selection.n_checkpoints) == (2, 10)
+
+
+def test_that_axes_and_colours_stay_while_a_finger_goes_through_a_growing_run(run: Run) -> None:
+    clock = Clock()
+    session = Session(clock)
+    session.show_run(run)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Run, "grows", True)
+        session.select(n_checkpoints=4, step=3, following=True)
+        session.grow(run, 5)
+        assert session.selection.layout_step == 4
+        session.scrub(2)
+        session.grow(run, 6)
+        session.scrub(1)
+        assert session.selection.layout_step == 4
+        clock.now += 5
+        assert session.selection.layout_step == 4  # it waits for news
+        session.grow(run, 8)
+        assert (session.selection.step, session.selection.layout_step) == (1, 7)
+        session.scrub(2)
+        session.grow(run, 9)
+        assert session.selection.layout_step == 7
+        session.select(following=True)
+        assert session.selection.layout_step == 8
+        session.scrub(2)
+        session.grow(run, 10)
+    session.scrub(1)  # the training has ended
+    assert session.selection.layout_step == 9
 
 
 def test_that_a_run_can_be_shown_at_an_epoch(run: Run) -> None:
