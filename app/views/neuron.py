@@ -175,7 +175,7 @@ class NeuronView(TracedView):
         """End of the axis of the logits: it grows when it must, and shrinks for another neuron only, or if not held."""
         whose = selection.run, selection.neurons[0]
         held = self._held[1] if self._hold.isChecked() and self._held[0] == whose else 0.0
-        self._held = whose, max(held, 1.08 * needed)
+        self._held = whose, max(held, 1.3 * needed)
         return self._held[1]
 
     def _mark_answer(self, order: Ints, selection: Selection) -> None:
