@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from engine.analysis.characters import Characters, NoBasis, characters
 from engine.analysis.neurons import THRESHOLD, from_values
 from engine.analysis.wall import wave_peak
-from engine.fourier import components, fourier_basis, frequencies
+from engine.fourier import components, fourier_basis, frequencies, product
 from engine.later import torch
 from engine.replay import hidden
 from engine.runfile import Run
@@ -135,7 +135,7 @@ def _transform(grid: Floats) -> _Transform:
     n = len(grid)
     basis = fourier_basis(n)
     mean = float(grid.mean())
-    full: Floats = basis @ (grid - mean) @ basis.T
+    full = product(product(basis, grid - mean), basis.T)
     full[0, 0] = 0.0
     squares = full * full
     total = float(squares.sum())

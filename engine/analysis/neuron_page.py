@@ -69,7 +69,7 @@ def neuron_picture(run: Run, step: int, layout_step: int, layer: int, index: int
         elements=basis.elements,
         spectrum=_spectrum(basis.grid(report.activation.reshape(-1))),
         limit=float(then.activation.max()) or 1.0,
-        spectrum_limit=float(_spectrum(basis.grid(then.activation.reshape(-1))).max()) or 1.0,
+        spectrum_limit=_largest_norm(run, layout_step, layer, index),
         writes_limit=_loudest(run, layout_step, layer, index),
         settled_frequency=0 if no_basis else int(layout.frequency[index]),
         keys=layout.keys,
@@ -81,6 +81,12 @@ def neuron_picture(run: Run, step: int, layout_step: int, layer: int, index: int
 @lru_cache(maxsize=32)
 def _reference(run: Run, layout_step: int, layer: int, index: int) -> NeuronReport:
     return neuron_report(run, layout_step, layer, index)
+
+
+@lru_cache(maxsize=32)
+def _largest_norm(run: Run, layout_step: int, layer: int, index: int) -> float:
+    activation = _reference(run, layout_step, layer, index).activation
+    return float(_spectrum(basis_or_residues(run.config)[0].grid(activation.reshape(-1))).max()) or 1.0
 
 
 def _spectrum(grid: Floats) -> Floats:
