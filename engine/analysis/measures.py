@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.analysis.characters import Characters, NoBasis, characters
-from engine.analysis.neurons import THRESHOLD, NeuronFrequencies, from_values
-from engine.analysis.waves import layer_waves
+from engine.analysis.neurons import NeuronFrequencies, carried, from_values
+from engine.analysis.waves import Waves, layer_waves, waves
 from engine.analysis.weight_measures import of_weights
 from engine.config import Config
 from engine.fourier import components, fourier_basis, frequencies
-from engine.replay import Activations, activations, hidden
+from engine.replay import Activations, activations
 from engine.runfile import Run
 from engine.tasks import examples
 
@@ -85,7 +85,7 @@ class Measures:
         sin 1, …) of W_E, W_U and W_L along the residues (paper, fig. 3)
     gini_embedding, gini_neuron_logit : Gini coefficient of those norms (paper, sec. 5.1)
     ipr_embedding, ipr_neuron_logit : inverse participation ratio Σ q², q the share of each frequency in their power
-    neurons : frequencies of the last layer's neurons
+    neurons : frequencies of the last layer's neurons, in the task's own basis
     power : mean square of the centred logits over pairs and outputs
     excluded_all_train : without every frequency of the answer, on the training pairs (the published curve)
     table : (n, p) S[s, c], mean logit c over the pairs whose answer stands at s in the characters' order
@@ -109,7 +109,7 @@ class Measures:
     gini_neuron_logit: float | None
     ipr_embedding: float | None
     ipr_neuron_logit: float | None
-    neurons: NeuronFrequencies | None
+    neurons: Waves | None
     power: float
     excluded_all_train: Score | None
     table: Floats | None
@@ -136,7 +136,7 @@ def of_activations(config: Config, kept: Activations, weights: dict[str, NDArray
         basis = None
     neurons = table = table_test = excluded = None
     if basis is not None:
-        neurons = character_frequencies(config, kept.mlp_post[-1])
+        neurons = waves(kept.mlp_post[-1], basis)
         table = sum_table(logits, basis)
         table_test = sum_table_of(logits, sets.test, basis)
         excluded = excluded_all(config, logits, table, mean)
@@ -393,7 +393,5 @@ def _key_frequencies(run: Run, step: int, exact: bool) -> tuple[int, ...]:
         characters(run.config)
     except NoBasis:
         return ()
-    if exact:
-        return tuple(character_frequencies(run.config, hidden(run, step).mlp_post[-1]).key_frequencies(THRESHOLD))
-    found = layer_waves(run, step, exact=False)  # as the wall of neurons takes them
-    return tuple(np.unique(found.frequency[(found.fve >= THRESHOLD) & (found.frequency > 0)]).tolist())
+    found = layer_waves(run, step, exact=exact)  # as the wall of neurons takes them
+    return tuple(carried(found.frequency, found.fve))

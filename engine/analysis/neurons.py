@@ -31,8 +31,13 @@ class NeuronFrequencies:
 
     def key_frequencies(self, threshold: float = THRESHOLD) -> dict[int, int]:
         """Key frequencies, ascending, and how many neurons carry each."""
-        found, counts = np.unique(self.frequency[self.fve >= threshold], return_counts=True)
-        return {int(k): int(n) for k, n in zip(found, counts, strict=True) if k > 0}
+        return carried(self.frequency, self.fve, threshold)
+
+
+def carried(frequency: NDArray[np.int64], fve: Floats, threshold: float = THRESHOLD) -> dict[int, int]:
+    """Key frequencies, ascending, and how many neurons carry each.  frequency, fve : (n,)"""
+    found, counts = np.unique(frequency[fve >= threshold], return_counts=True)
+    return {int(k): int(n) for k, n in zip(found, counts, strict=True) if k > 0}
 
 
 def frequency_powers(values: NDArray[np.floating], p: int) -> tuple[Floats, Floats, Floats]:

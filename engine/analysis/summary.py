@@ -19,7 +19,7 @@ from engine.analysis.measures import (
     pair_sets,
     restricted,
 )
-from engine.analysis.neurons import THRESHOLD
+from engine.analysis.neurons import THRESHOLD, carried
 from engine.replay import activations
 from engine.runfile import Run
 
@@ -62,13 +62,13 @@ def summary(run: Run, step: int, keys: Collection[int] | None = None) -> dict[st
     assert m.neurons is not None
     assert m.table is not None
     assert m.table_test is not None
-    carried = m.neurons.key_frequencies(THRESHOLD)
-    chosen = sorted(carried) if keys is None else sorted(keys)
+    carried_by = carried(m.neurons.frequency, m.neurons.fve)
+    chosen = sorted(carried_by) if keys is None else sorted(keys)
     raw = Counter(m.neurons.frequency[m.neurons.frequency > 0].tolist())
     found |= {
         "cycle": basis.n,
         "generator": basis.generator,
-        "key_frequencies": {str(k): n for k, n in carried.items()},
+        "key_frequencies": {str(k): n for k, n in carried_by.items()},
         "raw_argmax_frequencies": {str(k): raw[k] for k in sorted(raw)},
         "candidate_frequencies": list(candidates(m.table_test, basis)),
         "neurons_at_least_085": int((m.neurons.fve >= THRESHOLD).sum()),
