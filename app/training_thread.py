@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, QThread, Signal
 
+from engine.later import import_beside
 from engine.recording import Recording, Told
 from engine.repetition import Say
 from engine.runfile import Run
@@ -67,8 +68,9 @@ class TrainingThread(QThread):
         self._go.set()
 
     def run(self) -> None:
-        step_aside()
         try:
+            import_beside()  # before it gives way: on a busy machine it would hold the interpreter for a minute
+            step_aside()
             recording = self._make(self.said.emit, self._go_on_to)
         except _Stopped:
             self.ended.emit(self, Ended("stopped"))
