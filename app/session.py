@@ -76,9 +76,9 @@ class Selection:
         """The brushes by their names."""
         return {name: getattr(self, name) for name in BRUSHES}
 
-    def after(self, old: Selection) -> Selection:
-        """The nearest selection that its run can show, in the layout of what was on show before."""
-        return _laid_out(old, _clamped(self))
+    def clamped(self) -> Selection:
+        """The nearest selection that its run can show."""
+        return _clamped(self)
 
 
 @dataclass(frozen=True)
@@ -103,15 +103,18 @@ class Session(QObject):
         self._past: list[_Moment] = []
         self._future: list[_Moment] = []
         self._last: tuple[float, frozenset[str]] = (float("-inf"), frozenset())
-        self._moved = float("-inf")  # when another checkpoint was chosen last
+        self._moved = float("-inf")  # when a person went to another checkpoint
+
+    @property
+    def seconds_at_rest(self) -> float:
+        """Since a person last went to another checkpoint."""
+        return self._clock() - self._moved
 
     def select(self, **fields: Any) -> None:
         """Replace fields, clamp, compare, and tell once if anything is different."""
-        new = replace(self.selection, **fields).after(self.selection)
+        new = _clamped(replace(self.selection, **fields))
         if new != self.selection or any(a is not b for a, b in zip(_runs(new), _runs(self.selection), strict=True)):
             self._remember(self.selection, new)
-            if new.step != self.selection.step:
-                self._moved = self._clock()
             self._become(new)
 
     def suggest(self, **brushes: Any) -> None:
@@ -129,6 +132,8 @@ class Session(QObject):
             self._become(new)
 
     def _become(self, new: Selection) -> None:
+        if new.step != self.selection.step and not new.following:
+            self._moved = self._clock()
         self.selection = new = _laid_out(self.selection, _paired(self.selection, new))
         self.changed.emit(new)
 
@@ -170,8 +175,7 @@ class Session(QObject):
         now = self.selection
         if now.run == run and n_checkpoints > now.n_checkpoints:
             step = n_checkpoints - 1 if now.following else now.step
-            moves = self._clock() - self._moved <= _ONE_GESTURE
-            n_laid_out = now.n_laid_out if moves else n_checkpoints
+            n_laid_out = now.n_laid_out if self.seconds_at_rest <= _ONE_GESTURE else n_checkpoints
             self._become(_clamped(replace(now, n_checkpoints=n_checkpoints, step=step, n_laid_out=n_laid_out)))
         elif now.reference == run and n_checkpoints > now.n_reference:
             self._become(replace(now, n_reference=n_checkpoints))
@@ -267,7 +271,7 @@ def _moment(s: Selection) -> _Moment:
 def _laid_out(old: Selection, new: Selection) -> Selection:
     """Of a run that grows and is not followed the layout is as it was; `Session.grow` renews it at rest."""
     keeps = new.run is not None and new.run is old.run and new.run.grows and not new.following
-    return replace(new, n_laid_out=(new.n_laid_out or old.n_laid_out) if keeps else new.n_checkpoints)
+    return new if keeps else replace(new, n_laid_out=new.n_checkpoints)
 
 
 def _clamped(s: Selection) -> Selection:

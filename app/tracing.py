@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -112,7 +111,6 @@ class Tracing(QObject):
         self._wanted: tuple[str, ...] = ()  # extras
         self._planned: tuple[Any, ...] | None = None  # checkpoints, growing, keys chosen, extras wanted
         self._glancing = Glancing()
-        self._step, self._moved = 0, 0.0  # the checkpoint on show, and when a person went there
         self._asked: Query | None = None
         self._unsaved = False
         self._open: list[Traces] = []
@@ -172,9 +170,6 @@ class Tracing(QObject):
             self._leave()
             self.run = selection.run
             self.progressed.emit()
-        if selection.step != self._step and not selection.following:
-            self._moved = time.monotonic()
-        self._step = selection.step
         if self.run is None or not selection.n_checkpoints:
             return
         if self._is_in_training:  # the news of checkpoints may come too often to wait for quiet
@@ -237,7 +232,7 @@ class Tracing(QObject):
         if self._compute.busy:
             self._next.start(_NEXT_MS)
             return
-        at_rest = time.monotonic() - self._moved > _QUIET_MS / 1000
+        at_rest = self._session.seconds_at_rest > _QUIET_MS / 1000
         query = self._glancing.next_weights(traces, run.n_checkpoints, n)
         if query is None and self.sketches and not self.paused and at_rest:
             query = self._glancing.next_sketch(traces, n)

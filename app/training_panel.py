@@ -45,7 +45,7 @@ from engine.estimate import Estimate, estimate
 from engine.runfile import Run
 from engine.training import Checkpoint, Progress
 
-_REST = 1.0  # seconds in which no other checkpoint is selected: nobody drags
+_REST = 1.0  # seconds in which nobody goes to another checkpoint
 _GROWTH_MS = 400  # at least, between two updates of the views: the event loop stays free
 _GROWTH_MS_MOST = 8000
 _GROWTH_SHARE = 0.04  # of a core's time that updating the views of a run in training may take
@@ -101,9 +101,6 @@ class TrainingPanel(QFrame):
         self._spent = 0.0  # seconds of processor time of the window and its analyses, at the last news
         compute.answered.connect(self._estimated)
         self._lay_out()
-        self._moved = float("-inf")  # when another checkpoint of the same run was selected last
-        self._place: tuple[Run | None, int] = (None, 0)
-        session.changed.connect(self._note_move)
         session.changed.connect(self._show_shown)
         self.use_preset(str(settings.value("training/preset", "quick")))
 
@@ -139,7 +136,7 @@ class TrainingPanel(QFrame):
         """
         if self._config is None or self._is_training() or not self.isVisible():
             return
-        moving = time.monotonic() - self._moved < _REST or QGuiApplication.mouseButtons() != Qt.MouseButton.NoButton
+        moving = self.session.seconds_at_rest < _REST or QGuiApplication.mouseButtons() != Qt.MouseButton.NoButton
         if self.picture_awaited() or (moving and not self._preparation.isFinished()):
             self._ask_estimate.start()
             return
@@ -154,11 +151,6 @@ class TrainingPanel(QFrame):
     def estimating(self) -> bool:
         """Whether the cost of the next run is still to be told, apart from what is being computed."""
         return self.isVisible() and (self._ask_estimate.isActive() or self._preparation.isRunning())
-
-    def _note_move(self, selection: Selection) -> None:
-        before, self._place = self._place, (selection.run, selection.step)
-        if before[0] is selection.run and before[1] != selection.step:
-            self._moved = time.monotonic()
 
     def _prepared(self) -> None:
         """Training can begin at once: say on what, and measure."""

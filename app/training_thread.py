@@ -14,7 +14,7 @@ from engine.recording import Recording, Told
 from engine.repetition import Say
 from engine.runfile import Run
 from engine.runwriter import NoSpace
-from engine.training import Checkpoint, Progress, device_names, prepare
+from engine.training import Checkpoint, Progress, device_names
 
 _WAIT_FOR_SPACE = 1.0  # seconds between attempts
 Make = Callable[[Say, Told], Recording]
@@ -124,7 +124,7 @@ class Preparation(QThread):
         self.devices: dict[str, str] = {}
 
     def run(self) -> None:
-        prepare()
+        import_beside()
         self.devices = device_names()
 
 

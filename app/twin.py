@@ -75,7 +75,7 @@ class TwinSession(Session):
         self._show(replace(there, **given, **own))
 
     def _show(self, new: Selection) -> None:
-        new = new.after(self.selection)
+        new = new.clamped()
         if new != self.selection or new.run is not self.selection.run:
             self._become(new)
 
@@ -94,7 +94,7 @@ class TwinSession(Session):
         now, main, kin = self.selection, self.main.selection, self._comparison.kinship
         if now.run is None or main.run is None or kin is None:
             return
-        wanted = replace(now, **{name: value for name, value in fields.items() if name in _WANTED}).after(now)
+        wanted = replace(now, **{name: value for name, value in fields.items() if name in _WANTED}).clamped()
         back: dict[str, Any] = {}
         if wanted.step != now.step:
             back |= self._main_step(float(now.run.epochs[wanted.step]))

@@ -75,7 +75,7 @@ def norm_by_frequency(f: Floats) -> Floats:
 def spectrum_2d(f: Floats) -> Floats:
     """Coefficients along both operands.  (p, p, …) -> (p, p, …)"""
     basis = fourier_basis(len(f))
-    if f.ndim == 2:
+    if f.ndim == 2:  # one function: not worth BLAS's other threads
         return product(product(basis, f), basis.T)
     once = np.tensordot(basis, f, axes=(1, 0))  # (fa, b, …)
     return np.moveaxis(np.tensordot(basis, once, axes=(1, 1)), 0, 1)

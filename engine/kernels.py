@@ -743,7 +743,7 @@ def _add_rows(x: Floats, rows: int, width: int, total: Floats) -> None:
 def read(s: Sizes, w: Model, shared: Shared, own: Lane, x: Examples, low: int, high: int) -> None:
     """Forward pass of examples low to high: `own.out`, MLP activations beside the residual stream, and `own.logits`."""
     read_hidden(s, shared, own, x, low, high, own.out)
-    unembed(s, w, own, high - low)
+    unembed(s, w, own, high - low, own.out, _0, s.mlp_row, s.width)
 
 
 @compiled()
@@ -770,28 +770,24 @@ def unembed_all(s: Sizes, w: Model, own: Lane, hidden: Floats, first: int, step:
         for i in range(n):
             for d in range(s.d_model):
                 own.out[i * s.model_row + d] = hidden[(low + i) * s.width + s.mlp_row + d]
-        multiply(
-            n, s.d_model, s.d_mlp, hidden, low * s.width, s.width, _1, w.W_out, _0, s.d_model, _1,
-            own.out, _0, s.model_row, _ADD, own.pack,
-        )  # fmt: skip
-        multiply(
-            n, s.p, s.d_model, own.out, _0, s.model_row, _1, w.W_U, _0, s.vocab, _1,
-            own.logits, _0, s.vocab_row, _SET, own.pack,
-        )  # fmt: skip
+        unembed(s, w, own, n, hidden, low * s.width, _0, s.model_row)
         for i in range(n):
             for c in range(s.p):
                 out[(low + i) * s.p + c] = own.logits[i * s.vocab_row + c]
 
 
 @compiled()
-def unembed(s: Sizes, w: Model, own: Lane, n: int) -> None:
-    """The MLP's output added to the residual stream in the first n rows of `own.out`, and their `own.logits`."""
+def unembed(s: Sizes, w: Model, own: Lane, n: int, active: Floats, start: int, stream: int, row: int) -> None:
+    """The MLP's output added to the residual stream in n rows of `own.out`, and their `own.logits`.
+
+    active, start : activations, in rows of `width` from there on    stream, row : where its rows begin, `row` apart
+    """
     multiply(
-        n, s.d_model, s.d_mlp, own.out, _0, s.width, _1, w.W_out, _0, s.d_model, _1,
-        own.out, s.mlp_row, s.width, _ADD, own.pack,
+        n, s.d_model, s.d_mlp, active, start, s.width, _1, w.W_out, _0, s.d_model, _1,
+        own.out, stream, row, _ADD, own.pack,
     )  # fmt: skip
     multiply(
-        n, s.vocab, s.d_model, own.out, s.mlp_row, s.width, _1, w.W_U, _0, s.vocab, _1,
+        n, s.vocab, s.d_model, own.out, stream, row, _1, w.W_U, _0, s.vocab, _1,
         own.logits, _0, s.vocab_row, _SET, own.pack,
     )  # fmt: skip
 

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import densefile
+from engine.adamw import MOMENTS
 from engine.config import Config, ConfigError
 from engine.densefile import Dense, dense_path
 from engine.lock import is_being_written
@@ -30,7 +31,6 @@ FORMAT = "grokscope run"
 FORMAT_VERSION = 1
 Arrays = dict[str, NDArray[Any]]
 SCALARS = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")  # of a checkpoint, over p logits
-MOMENTS = ("exp_avg", "exp_avg_sq")
 _PROBE_SECONDS = 30
 _LAST_READ = 64  # parameters: those of the last few checkpoints, which several analyses ask for
 

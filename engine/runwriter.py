@@ -21,13 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine import disk
+from engine.adamw import MOMENTS
 from engine.config import Config
 from engine.lock import WriterLock, real_path
 from engine.models.transformer import shapes
 from engine.runfile import (
     FORMAT,
     FORMAT_VERSION,
-    MOMENTS,
     SCALARS,
     Arrays,
     Origin,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from engine.adamw import MOMENTS, AdamW
 from engine.config import Config
 from engine.lanes import physical_cores as physical_cores
-from engine.later import import_beside, torch
+from engine.later import torch
 from engine.models.transformer import Weights, initial_weights, shapes
 from engine.step import Batch, Evaluation, Parameters, Step, choose_step, evaluate
 from engine.tasks import examples
@@ -88,13 +88,6 @@ def device_names() -> dict[str, str]:
     """What each choice of `device` means on this machine, for people."""
     cuda = torch.cuda.get_device_name(0) if torch.cuda.is_available() else "none here"
     return {"auto": "auto (CUDA)" if torch.cuda.is_available() else "auto (CPU)", "cpu": "CPU", "cuda": f"CUDA: {cuda}"}
-
-
-def prepare() -> None:
-    """Import what a first step imports, in a thread while others work."""
-    import_beside()
-    weight = torch.zeros(1)
-    AdamW(weight, torch.zeros(1), Config()).step()
 
 
 class Trainer:

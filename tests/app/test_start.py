@@ -54,7 +54,7 @@ def test_that_torch_is_imported_when_it_is_first_used(tmp_path: Path) -> None:
         "print('torch' in sys.modules); print(torch.zeros(2).sum().item(), 'torch' in sys.modules)"
     )
     assert said_by(code, tmp_path) == ["False", "0.0", "True"]
-    beside = "import sys; from engine import training; training.prepare(); print(training.device_names()['cpu'])"
+    beside = "from engine import later, training; later.import_beside(); print(training.device_names()['cpu'])"
     assert said_by(beside, tmp_path) == ["CPU"]
 
 

@@ -329,7 +329,7 @@ def test_that_any_failing_call_loses_nothing(
 ) -> None:
     """One call fails, or it and the three after it."""
     rows = checkpoints()
-    chosen = points(calls_of(lambda: write(tmp_path / "counted.h5", rows)), 53 if failures == 1 else 97)
+    chosen = points(calls_of(lambda: write(tmp_path / "counted.h5", rows)), 29 if failures == 1 else 67)
     paused = 0
     for n in chosen:
         path = tmp_path / f"{n}.h5"
@@ -510,7 +510,7 @@ def test_that_a_writer_killed_at_any_call_loses_nothing(
     write(tmp_path / "expected.h5", rows)
     expected = contents(Run.open(tmp_path / "expected.h5"))
     committed = set()
-    for n in points(calls_of(lambda: write(tmp_path / "counted.h5", rows)), 97):
+    for n in points(calls_of(lambda: write(tmp_path / "counted.h5", rows)), 47):
         path = tmp_path / f"{n}.h5"
         commits = os.memfd_create("commits")  # what the child knows to be committed
 
@@ -550,7 +550,7 @@ def test_that_a_resume_killed_at_any_call_loses_nothing(
         writer.append(rows[2])
         writer.close(DONE)
 
-    for n in points(calls_of(resume), 97):
+    for n in points(calls_of(resume), 47):
         assert killed_at(n, bool(n % 2), resume)
         go_on_and_compare(path, rows, 2, expected)
 
